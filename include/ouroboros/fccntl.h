@@ -1,0 +1,80 @@
+/*
+ * fccntl.h - settings and facts of one flow.
+ *
+ *     fccntl(fd, FLOWSFLAGS, (uint32_t)(FLOWFDEFAULT | FLOWFRNOBLOCK));
+ */
+#ifndef OUROBOROS_FCCNTL_H
+#define OUROBOROS_FCCNTL_H
+
+#include <stdint.h>
+#include <sys/types.h>
+#include <time.h>
+#include <ouroboros/cdefs.h>
+#include <ouroboros/qos.h>
+
+/* Flags of a flow (FLOWSFLAGS, FLOWGFLAGS). */
+#define FLOWFRDONLY    00000000
+#define FLOWFWRONLY    00000001
+#define FLOWFRDWR      00000002
+#define FLOWFACCMODE   00000003
+#define FLOWFDOWN      00000004 /* read only: the flow has ended    */
+#define FLOWFRNOBLOCK  00001000
+#define FLOWFWNOBLOCK  00002000
+#define FLOWFNONBLOCK  (FLOWFRNOBLOCK | FLOWFWNOBLOCK)
+#define FLOWFRNOPART   00010000 /* a message is read whole or kept  */
+#define FLOWFWNOPART   00020000 /* a message is written whole       */
+#define FLOWFDEFAULT   (FLOWFRDWR | FLOWFWNOPART)
+
+/* Commands; the comment is the type of the third argument. */
+#define FLOWSRCVTIMEO  00000001 /* const struct timespec *, NULL: none            */
+#define FLOWGRCVTIMEO  00000002 /* struct timespec *; none: -EPERM                */
+#define FLOWSSNDTIMEO  00000003 /* const struct timespec *, NULL: none            */
+#define FLOWGSNDTIMEO  00000004 /* struct timespec *; none: -EPERM                */
+#define FLOWGQOSSPEC   00000005 /* qosspec_t *                                    */
+#define FLOWSFLAGS     00000006 /* uint32_t                                       */
+#define FLOWGFLAGS     00000007 /* uint32_t *                                     */
+#define FLOWGRXQLEN    00000010 /* size_t *: bytes waiting to be read             */
+#define FLOWGTXQLEN    00000011 /* size_t *: bytes the peer has not yet read      */
+#define FLOWGPEER      00000020 /* struct flow_peer *                             */
+#define FLOWGINFO      00000021 /* struct flow_info *                             */
+#define FLOWGSTATS     00000022 /* struct flow_stats *                            */
+
+#define FLOW_LAYER_SIZE    256
+#define FLOW_IDENTITY_SIZE 256
+
+/* Who is at the other end. */
+struct flow_peer {
+        uint8_t authenticated;                /* 1: by certificate                          */
+        uint8_t encrypted;                    /* 1: packets are sealed                      */
+        uint8_t suite;                        /* 0: plain                                   */
+        uint8_t confirmed;                    /* 1: a first record proved the peer live     */
+        char    identity[FLOW_IDENTITY_SIZE]; /* "" or for example "uid:1000"               */
+        uint8_t fingerprint[32];              /* SHA-256 of its certificate, or zeros       */
+};
+
+/* What carries the flow. */
+struct flow_info {
+        char     layer[FLOW_LAYER_SIZE];
+        char     ipcp_type[16]; /* "local", …                                     */
+        uint32_t max_message;   /* bytes that one flow_write() can take           */
+        uint64_t flow_id;       /* the daemon's number for this end of the flow   */
+};
+
+/* Since the flow was allocated. */
+struct flow_stats {
+        uint64_t tx_messages, tx_bytes;
+        uint64_t rx_messages, rx_bytes;
+        uint64_t tx_wakes; /* times the peer had to be woken                   */
+        uint64_t rx_waits; /* times a read went to sleep                       */
+};
+
+O7S_BEGIN_DECLS
+
+/*
+ * Returns 0, or -EBADF, -EINVAL (unknown command, NULL, bad value), -EPERM (a timeout that is not set). Thread safe. Does not block.
+ */
+O7S_API int fccntl(int fd, int cmd, ...);
+
+O7S_END_DECLS
+
+#endif

@@ -1,0 +1,52 @@
+#include "base/err.h"
+
+#include <ouroboros/errno.h>
+#include <stdbool.h>
+#include <string.h>
+
+static const struct {
+        int         std;
+        const char *text;
+} own[] = {
+        [ENOTALLOC - ENOTALLOC]  = {ECONNREFUSED, "Nobody accepts flows for the name"},
+        [EIPCPTYPE - ENOTALLOC]  = {EINVAL, "Unknown or unfit type of IPCP"},
+        [EIRMD - ENOTALLOC]      = {ECONNREFUSED, "The IRM daemon cannot be reached"},
+        [EIPCP - ENOTALLOC]      = {ECONNREFUSED, "No IPCP can do this"},
+        [EIPCPSTATE - ENOTALLOC] = {EBUSY, "The IPCP is in the wrong state"},
+        [EFLOWDOWN - ENOTALLOC]  = {EPIPE, "The flow is down"},
+        [EFLOWPEER - ENOTALLOC]  = {ETIMEDOUT, "The peer of the flow is no longer heard"},
+        [ENAME - ENOTALLOC]      = {ENOENT, "Unknown name"},
+        [ECRYPT - ENOTALLOC]     = {EACCES, "Encryption failed or is not offered"},
+        [EAUTH - ENOTALLOC]      = {EACCES, "Authentication failed or was refused"},
+};
+
+static bool is_own(int code)
+{
+        return code >= ENOTALLOC && code <= EAUTH;
+}
+
+int err_std(int code)
+{
+        if (code < 0)
+                code = -code;
+        return is_own(code) ? own[code - ENOTALLOC].std : code;
+}
+
+ssize_t err_return(ssize_t code)
+{
+        if (code < 0)
+                errno = err_std((int)code);
+        return code;
+}
+
+O7S_API const char *o7s_strerror(int code)
+{
+        const char *text;
+
+        if (code < 0)
+                code = -code;
+        if (is_own(code))
+                return own[code - ENOTALLOC].text;
+        text = strerrordesc_np(code);
+        return text != NULL ? text : "Unknown error";
+}

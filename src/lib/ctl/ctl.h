@@ -1,0 +1,43 @@
+/*
+ * ctl.h - one packet of the control plane over an AF_UNIX SEQPACKET socket, with descriptors.
+ */
+#ifndef O7S_CTL_CTL_H
+#define O7S_CTL_CTL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "wire/frame.h"
+
+#define CTL_FDS_MAX 4u
+
+/* Who is at the other end of a connection, as the kernel says. */
+struct ctl_peer {
+        pid_t pid;
+        uid_t uid;
+        gid_t gid;
+        int   pidfd; /* readable when the process has ended; owned; -1: it has already */
+};
+
+/* Connects to the socket at @path. Returns the descriptor or -errno. The socket is blocking and close-on-exec. */
+int ctl_connect(const char *path);
+
+/* A listening socket at @path, mode 0666, which replaces what is there. Returns the descriptor, non-blocking, or -errno. */
+int ctl_listen(const char *path);
+
+int ctl_peer(int sock, struct ctl_peer *peer);
+
+/*
+ * Sends one frame. @fds are borrowed. @flags are those of sendmsg(); MSG_NOSIGNAL is added. 0, -EAGAIN, -EMSGSIZE (over FRAME_MAX), -EPIPE, -errno.
+ */
+int ctl_send(int sock, const struct frame *f, const void *body, size_t len, const int *fds, size_t n_fds, int flags);
+
+/*
+ * Receives one packet to @buf of FRAME_MAX bytes. Returns its length, 0 at the end of the connection, or -EAGAIN, -EMSGSIZE (larger than that, or more than CTL_FDS_MAX
+ * descriptors: dropped), -errno. Descriptors are close-on-exec and the caller's.
+ */
+ssize_t ctl_recv(int sock, void *buf, int fds[CTL_FDS_MAX], size_t *n_fds, int flags);
+
+#endif

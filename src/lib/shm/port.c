@@ -1,0 +1,300 @@
+#define _GNU_SOURCE
+#include "shm/port.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <ouroboros/errno.h>
+
+#include "base/fd.h"
+#include "shm/bell.h"
+#include "shm/futex.h"
+
+struct port_ctl {
+        struct ring_ctl ring[2]; /* [s]: written by side s */
+        struct {
+                alignas(RING_SPACING) _Atomic uint32_t word; /* enum port_end */
+        } end[2];
+};
+
+_Static_assert(sizeof(struct port_ctl) <= RING_PAGE, "the control block is one page");
+_Static_assert(PORT_MSG_MAX <= PORT_RING_SIZE / 2 - 8, "every message fits an empty ring");
+
+#define SEALS (F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL)
+
+int port_create(void)
+{
+        int fd = memfd_create("o7s-port", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+        int r;
+
+        if (fd < 0)
+                return -errno;
+        if (ftruncate(fd, (off_t)PORT_SIZE) == 0 && fcntl(fd, F_ADD_SEALS, SEALS) == 0)
+                return fd;
+        r = -errno;
+        close(fd);
+        return r;
+}
+
+/* A memory that can shrink would be a SIGBUS in the hands of whoever gave it. */
+static int check_memfd(int memfd)
+{
+        struct stat st;
+        int         seals = fcntl(memfd, F_GET_SEALS);
+
+        if (seals < 0 || (seals & F_SEAL_SHRINK) == 0)
+                return -EPROTO;
+        if (fstat(memfd, &st) < 0)
+                return -errno;
+        return st.st_size == (off_t)PORT_SIZE ? 0 : -EPROTO;
+}
+
+int port_open(struct port *p, int memfd, unsigned side, int bell, int peer_bell)
+{
+        uint8_t *mem;
+        int      r = check_memfd(memfd);
+
+        if (r < 0)
+                return r;
+        mem = mmap(NULL, PORT_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, memfd, 0);
+        if (mem == MAP_FAILED)
+                return -errno;
+        (void)madvise(mem, PORT_SIZE, MADV_DONTFORK);
+        *p = (struct port){.ctl = (struct port_ctl *)(void *)mem, .side = side, .bell = bell, .peer_bell = peer_bell};
+        mem += RING_PAGE;
+        ring_tx_init(&p->tx, &p->ctl->ring[side], mem + side * PORT_RING_SIZE, PORT_RING_SIZE);
+        ring_rx_init(&p->rx, &p->ctl->ring[!side], mem + !side * PORT_RING_SIZE, PORT_RING_SIZE);
+        port_rx_leave(p);
+        return 0;
+}
+
+/* Takes what @word asks for and does it. The caller has published and fenced. */
+static bool wake(_Atomic uint32_t *word, int bell)
+{
+        uint32_t state;
+
+        if (atomic_load_explicit(word, memory_order_relaxed) == RING_AWAKE)
+                return false;
+        state = atomic_exchange(word, RING_AWAKE);
+        if (state & RING_ASLEEP)
+                futex_wake(word);
+        if (state & RING_ARMED)
+                bell_ring(bell);
+        return state != RING_AWAKE;
+}
+
+/* Wakes whoever waits on the other side, in any way: the words of a peer that is being left or buried cannot be relied upon. */
+static void say_end(struct port_ctl *ctl, unsigned side, enum port_end end, int bell)
+{
+        uint32_t open = PORT_OPEN;
+
+        atomic_compare_exchange_strong(&ctl->end[side].word, &open, end);
+        atomic_store(&ctl->ring[side].rx_word, RING_AWAKE);
+        futex_wake(&ctl->ring[side].rx_word);
+        atomic_store(&ctl->ring[!side].tx_word, RING_AWAKE);
+        futex_wake(&ctl->ring[!side].tx_word);
+        bell_ring(bell);
+}
+
+void port_close(struct port *p)
+{
+        if (p->ctl == NULL)
+                return;
+        say_end(p->ctl, p->side, PORT_CLOSED, p->peer_bell);
+        munmap(p->ctl, PORT_SIZE);
+        p->ctl = NULL;
+        fd_close(&p->bell);
+        fd_close(&p->peer_bell);
+}
+
+void port_forget(struct port *p)
+{
+        p->ctl = NULL; /* not mapped here: MADV_DONTFORK */
+        fd_close(&p->bell);
+        fd_close(&p->peer_bell);
+}
+
+void port_bury(int memfd, unsigned side, int bell)
+{
+        struct port_ctl *ctl = mmap(NULL, RING_PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, memfd, 0);
+
+        if (ctl == MAP_FAILED)
+                return;
+        say_end(ctl, side, PORT_DIED, bell);
+        munmap(ctl, RING_PAGE);
+}
+
+enum port_end port_peer(const struct port *p)
+{
+        switch (atomic_load_explicit(&p->ctl->end[!p->side].word, memory_order_acquire)) {
+        case PORT_OPEN:   return PORT_OPEN;
+        case PORT_CLOSED: return PORT_CLOSED;
+        default:          return PORT_DIED;
+        }
+}
+
+int port_write(struct port *p, const void *buf, size_t len)
+{
+        uint8_t *to;
+        int      r;
+
+        if (len > PORT_MSG_MAX)
+                return -EMSGSIZE;
+        if (port_peer(p) != PORT_OPEN)
+                return -EFLOWDOWN;
+        r = ring_tx_reserve(&p->tx, len, &to);
+        if (r < 0)
+                return r;
+        memcpy(to, buf, len);
+        ring_tx_commit(&p->tx, len);
+        atomic_thread_fence(memory_order_seq_cst); /* pairs with arm() and port_rx_prepare() */
+        if (wake(&p->tx.ctl->rx_word, p->peer_bell))
+                p->wakes++;
+        return 0;
+}
+
+bool port_tx_prepare(struct port *p)
+{
+        uint64_t seen = p->tx.tail;
+
+        atomic_store(&p->tx.ctl->tx_word, RING_ASLEEP);
+        atomic_thread_fence(memory_order_seq_cst); /* pairs with give_room() */
+        return !port_tx_moved(p, seen);
+}
+
+int port_tx_sleep(struct port *p, int64_t deadline_ns)
+{
+        return futex_wait(&p->tx.ctl->tx_word, RING_ASLEEP, deadline_ns) == -ETIMEDOUT ? -ETIMEDOUT : 0;
+}
+
+uint64_t port_tx_seen(const struct port *p)
+{
+        return p->tx.tail;
+}
+
+bool port_tx_moved(const struct port *p, uint64_t seen)
+{
+        return atomic_load_explicit(&p->tx.ctl->tail, memory_order_acquire) != seen || port_peer(p) != PORT_OPEN;
+}
+
+uint64_t port_rx_seen(const struct port *p)
+{
+        return p->rx.head;
+}
+
+bool port_rx_moved(const struct port *p, uint64_t seen)
+{
+        return atomic_load_explicit(&p->rx.ctl->head, memory_order_acquire) != seen || port_peer(p) != PORT_OPEN;
+}
+
+int port_peek(struct port *p, const uint8_t **buf, size_t *len)
+{
+        return ring_rx_peek(&p->rx, PORT_MSG_MAX, buf, len);
+}
+
+static void give_room(struct port *p)
+{
+        atomic_thread_fence(memory_order_seq_cst); /* pairs with port_tx_prepare() */
+        (void)wake(&p->rx.ctl->tx_word, p->peer_bell);
+}
+
+void port_pop(struct port *p)
+{
+        if (ring_rx_pop(&p->rx))
+                give_room(p);
+}
+
+static bool something_to_read(struct port *p)
+{
+        return ring_rx_ready(&p->rx) || port_peer(p) != PORT_OPEN;
+}
+
+/* What the word says when nobody is inside or all who are sleep. */
+static uint32_t rest_state(const struct port *p, uint32_t state)
+{
+        return state | (p->n_asleep > 0 ? RING_ASLEEP : RING_AWAKE);
+}
+
+void port_rx_enter(struct port *p)
+{
+        if (!p->armed)
+                return;
+        p->armed = false;
+        /* Whoever took the arm rings, or is about to. */
+        if ((atomic_exchange(&p->rx.ctl->rx_word, rest_state(p, RING_AWAKE)) & RING_ARMED) == 0)
+                p->rung = true;
+}
+
+/*
+ * Takes the ring back. It may still be on its way from a writer that was interrupted between taking the arm and ringing: then we yield to it a few times. One that
+ * never comes (the peer lies), or comes later, makes the descriptor readable without a message once: the peer's flow, the peer's fault.
+ */
+static void clear_bell(struct port *p)
+{
+        for (int i = 0; i < 50 && !bell_clear(p->bell); i++)
+                sched_yield();
+        p->rung = false;
+}
+
+/* True: the bell is armed and there is nothing to read. */
+static bool arm(struct port *p)
+{
+        atomic_store(&p->rx.ctl->rx_word, rest_state(p, RING_ARMED));
+        p->armed = true;
+        atomic_thread_fence(memory_order_seq_cst); /* pairs with port_write() and say_end() */
+        if (!something_to_read(p))
+                return true;
+        port_rx_enter(p);
+        return false;
+}
+
+void port_rx_leave(struct port *p)
+{
+        for (;;) {
+                if (something_to_read(p)) {
+                        if (!p->rung)
+                                bell_ring(p->bell);
+                        p->rung = true;
+                        /* Sleepers of this process are woken for what we leave behind. */
+                        if (p->n_asleep > 0)
+                                (void)wake(&p->rx.ctl->rx_word, p->bell);
+                        return;
+                }
+                if (ring_rx_publish(&p->rx))
+                        give_room(p);
+                if (p->rung)
+                        clear_bell(p);
+                if (arm(p))
+                        return;
+        }
+}
+
+bool port_rx_prepare(struct port *p)
+{
+        p->n_asleep++;
+        if (ring_rx_publish(&p->rx))
+                give_room(p);
+        atomic_store(&p->rx.ctl->rx_word, RING_ASLEEP);
+        atomic_thread_fence(memory_order_seq_cst); /* pairs with port_write() and say_end() */
+        return !something_to_read(p);
+}
+
+int port_rx_sleep(struct port *p, int64_t deadline_ns)
+{
+        /* Another reader of this process may have come and armed the bell meanwhile: then this returns at once, and the caller prepares again. */
+        return futex_wait(&p->rx.ctl->rx_word, RING_ASLEEP, deadline_ns) == -ETIMEDOUT ? -ETIMEDOUT : 0;
+}
+
+void port_rx_awake(struct port *p)
+{
+        p->n_asleep--;
+        if (p->armed)
+                port_rx_enter(p);
+        else
+                atomic_store(&p->rx.ctl->rx_word, rest_state(p, RING_AWAKE));
+}

@@ -1,0 +1,107 @@
+/*
+ * port.h - one flow's shared memory: two rings, one per direction, and the word in which each side says that it has ended.
+ *
+ *     page 0     two struct ring_ctl, two end words
+ *     then       data of ring 0 (side 0 writes, side 1 reads), then of ring 1
+ *
+ * irmd creates the memory as a memfd, seals its size, and gives it to exactly the two processes that share the flow; a side maps it with port_open(). New memory
+ * is all zeros, and that is the initial state of everything in it.
+ *
+ * A port keeps its descriptor (the bell) true to the ring: whenever no reader is inside (between port_rx_enter() and port_rx_leave()), it is readable if and only if
+ * there is a message or the end. Inside, the bell is disarmed, so that a reader that spins costs the writer no system call.
+ *
+ * Readers of one port must exclude each other, writers likewise; one reader and one writer may run at once. Waiting is done outside the lock: see
+ * port_rx_sleep().
+ */
+#ifndef O7S_SHM_PORT_H
+#define O7S_SHM_PORT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "shm/ring.h"
+
+#define PORT_RING_SIZE (UINT64_C(256) * 1024)
+#define PORT_MSG_MAX   (64u * 1024u) /* longest message of a flow */
+#define PORT_SIZE      (RING_PAGE + 2 * PORT_RING_SIZE)
+
+/* What a side says of itself, or irmd of a side that died. */
+enum port_end { PORT_OPEN = 0, PORT_CLOSED = 1, PORT_DIED = 2 };
+
+struct port_ctl;
+
+struct port {
+        struct port_ctl *ctl; /* the mapping; NULL: not open */
+        unsigned         side;
+        struct ring_tx   tx;
+        struct ring_rx   rx;
+        int              bell;       /* own end, readable when there is something to read; owned */
+        int              peer_bell;  /* owned                                                    */
+        bool             armed;      /* we left RING_ARMED in the word                           */
+        bool             rung;       /* the bell was rung and not cleared                        */
+        unsigned         n_asleep;   /* readers in port_rx_sleep()                               */
+        uint64_t         wakes;      /* times that the peer was woken                            */
+};
+
+/* New sealed memory for a port. Returns its descriptor or -errno. */
+int port_create(void);
+
+/*
+ * Joins the port @memfd as side @side (0 or 1), takes over the bell ends (not @memfd) and arms the bell. 0, or -errno: -EPROTO when the memory is not a sealed port; then
+ * nothing was taken.
+ */
+int port_open(struct port *p, int memfd, unsigned side, int bell, int peer_bell);
+
+/* Says that this side has ended (PORT_CLOSED), wakes the peer, and gives everything back. No thread may be inside. */
+void port_close(struct port *p);
+
+/* Gives the mapping and descriptors back without a word to the peer: for a forked child, whose parent goes on. */
+void port_forget(struct port *p);
+
+/* For irmd: says in the port @memfd that @side has died and wakes the other one, whose bell @bell is any end of. */
+void port_bury(int memfd, unsigned side, int bell);
+
+/* What the peer says of itself. */
+enum port_end port_peer(const struct port *p);
+
+/* -- writing, under the writers' lock ---------------------------------------------------------------------------------------------------------- */
+
+/* Sends one message of 1 to PORT_MSG_MAX bytes. 0, -EAGAIN (no room), -EMSGSIZE, -EFLOWDOWN, -EPROTO (the peer broke the ring). */
+int port_write(struct port *p, const void *buf, size_t len);
+
+/* Announces a wait for room. True: still none, sleep with port_tx_sleep() after unlocking. */
+bool port_tx_prepare(struct port *p);
+
+/* Outside the lock: sleeps until there may be room or @deadline_ns. 0 or -ETIMEDOUT. */
+int port_tx_sleep(struct port *p, int64_t deadline_ns);
+
+/* -- reading, under the readers' lock ---------------------------------------------------------------------------------------------------------- */
+
+void port_rx_enter(struct port *p);
+void port_rx_leave(struct port *p);
+
+/* The oldest message in place, as ring_rx_peek(). 0, -EAGAIN, -EPROTO. */
+int port_peek(struct port *p, const uint8_t **buf, size_t *len);
+
+/* Takes it. */
+void port_pop(struct port *p);
+
+/*
+ * Waiting for a message, inside: port_rx_prepare() announces it; if it returns true there is still nothing, and port_rx_sleep() after unlocking sleeps until
+ * there may be or @deadline_ns (0 or -ETIMEDOUT). Lock again, then port_rx_awake(), whether it slept or not.
+ */
+bool port_rx_prepare(struct port *p);
+int  port_rx_sleep(struct port *p, int64_t deadline_ns);
+void port_rx_awake(struct port *p);
+
+/* For a spinning reader, without lock: whether the producer moved since it was at @seen (port_rx_seen(), under the lock), or ended. */
+uint64_t port_rx_seen(const struct port *p);
+bool     port_rx_moved(const struct port *p, uint64_t seen);
+
+/* Likewise for a spinning writer. */
+uint64_t port_tx_seen(const struct port *p);
+bool     port_tx_moved(const struct port *p, uint64_t seen);
+
+#endif

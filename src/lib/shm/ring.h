@@ -1,0 +1,104 @@
+/*
+ * ring.h - a single-producer single-consumer byte ring in shared memory, with records of variable length.
+ *
+ * Positions are 64-bit byte counts that only grow; full and empty are subtraction, the place in the memory is the position modulo the size. A record is a
+ * 32-bit length and the bytes, padded to 8, never split: one that does not fit before the end of the memory is preceded by a skip record that fills it. Whoever
+ * finds the ring empty when it would enter a new page restarts at the front the same way, so that a quiet flow touches one page of memory, not all.
+ *
+ * The other side is hostile. Each side keeps its own position in private memory and only publishes it; what it reads of the other's (a position, a length) is
+ * loaded once into a local and checked before use: a lie is -EPROTO, and the ring is of no more use, but nothing outside it was touched.
+ *
+ * Sleeping. Each side has a word in which it says that it must be woken (RING_ARMED: ring its bell; RING_ASLEEP: wake the futex, which is that word itself); the
+ * other side takes the word (exchanges it for RING_AWAKE) after publishing and acts on what it finds. Store the position, then load the word here; store the
+ * word, then load the position there: both with a sequentially consistent fence between, so that at least one of the two sees the other (Dekker). Who wakes, and
+ * how, is port.c's business.
+ *
+ * Neither side is safe for concurrent use by several threads: callers lock each direction.
+ */
+#ifndef O7S_SHM_RING_H
+#define O7S_SHM_RING_H
+
+#include <stdalign.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define RING_ALIGN   8u          /* of records                                              */
+#define RING_PAGE    4096u       /* granularity at which an empty ring restarts             */
+#define RING_SKIP    UINT32_MAX  /* length of a record that only fills memory to its end    */
+#define RING_SPACING 128         /* two cache lines: the prefetcher fetches them in pairs   */
+
+enum { RING_AWAKE = 0, RING_ARMED = 1, RING_ASLEEP = 2 };
+
+/* In shared memory, all zeros at birth. Each group is written by one side only, but for the words, which the other side takes. */
+struct ring_ctl {
+        alignas(RING_SPACING) _Atomic uint64_t head; /* producer: end of the last record           */
+        alignas(RING_SPACING) _Atomic uint64_t tail; /* consumer: end of what it has taken         */
+        alignas(RING_SPACING) _Atomic uint32_t rx_word; /* consumer waits for records              */
+        alignas(RING_SPACING) _Atomic uint32_t tx_word; /* producer waits for room                 */
+};
+
+struct ring_tx {
+        struct ring_ctl *ctl;
+        uint8_t         *mem;
+        uint64_t         size; /* a power of two, at least 2 * RING_PAGE */
+        uint64_t         head;
+        uint64_t         tail; /* as last seen */
+};
+
+struct ring_rx {
+        struct ring_ctl *ctl;
+        const uint8_t   *mem;
+        uint64_t         size;
+        uint64_t         tail;
+        uint64_t         tail_published;
+        uint64_t         head; /* as last seen */
+        uint64_t         next; /* end of the record that ring_rx_peek() gave */
+};
+
+/* Bytes that a record of @len takes. */
+static inline uint64_t ring_record(size_t len)
+{
+        return (sizeof(uint32_t) + (uint64_t)len + RING_ALIGN - 1) & ~(uint64_t)(RING_ALIGN - 1);
+}
+
+/* The longest message a ring of @size can always take once it is empty. */
+static inline size_t ring_max(uint64_t size)
+{
+        return (size_t)(size / 2 - sizeof(uint32_t));
+}
+
+void ring_tx_init(struct ring_tx *t, struct ring_ctl *ctl, void *mem, uint64_t size);
+void ring_rx_init(struct ring_rx *r, struct ring_ctl *ctl, const void *mem, uint64_t size);
+
+/*
+ * Room for a record of @len (at most ring_max()) bytes, to be filled in place at *@p and sent by ring_tx_commit(). 0, -EAGAIN (full), -EMSGSIZE, -EPROTO.
+ */
+int ring_tx_reserve(struct ring_tx *t, size_t len, uint8_t **p);
+
+/* Publishes the reserved record, cut to @len, which is not more than was reserved. */
+void ring_tx_commit(struct ring_tx *t, size_t len);
+
+/* Bytes (records with their padding) that the consumer has not published as taken. */
+uint64_t ring_tx_used(const struct ring_tx *t);
+
+/*
+ * The oldest record, in place: *@p and *@len, @len at most @max. It stays until ring_rx_pop(), so that it may be read in parts; the producer may alter its bytes
+ * meanwhile. 0, -EAGAIN (empty), -EPROTO.
+ */
+int ring_rx_peek(struct ring_rx *r, size_t max, const uint8_t **p, size_t *len);
+
+/* Takes the record that ring_rx_peek() gave. True when the room was published, that is when a waiting producer should be looked for. */
+bool ring_rx_pop(struct ring_rx *r);
+
+/* Publishes all room. True when there was any to publish. */
+bool ring_rx_publish(struct ring_rx *r);
+
+/* Whether there is a record, by a fresh look at the producer's position. A skip record alone counts as none. */
+bool ring_rx_ready(struct ring_rx *r);
+
+/* Bytes (records with their padding) waiting. */
+uint64_t ring_rx_used(const struct ring_rx *r);
+
+#endif
