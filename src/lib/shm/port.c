@@ -129,6 +129,14 @@ void port_bury(int memfd, unsigned side, int bell)
         munmap(ctl, RING_PAGE);
 }
 
+bool port_has_ended(int memfd, unsigned side)
+{
+        uint32_t end = PORT_OPEN;
+        off_t    at  = (off_t)(offsetof(struct port_ctl, end) + side * sizeof(((struct port_ctl *)0)->end[0]));
+
+        return pread(memfd, &end, sizeof(end), at) == (ssize_t)sizeof(end) && end != PORT_OPEN;
+}
+
 enum port_end port_peer(const struct port *p)
 {
         switch (atomic_load_explicit(&p->ctl->end[!p->side].word, memory_order_acquire)) {

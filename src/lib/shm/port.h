@@ -63,6 +63,9 @@ void port_forget(struct port *p);
 /* For irmd: says in the port @memfd that @side has died and wakes the other one, whose bell @bell is any end of. */
 void port_bury(int memfd, unsigned side, int bell);
 
+/* For irmd: whether @side has said in the port @memfd that it has ended. */
+bool port_has_ended(int memfd, unsigned side);
+
 /* What the peer says of itself. */
 enum port_end port_peer(const struct port *p);
 
