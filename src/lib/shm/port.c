@@ -1,4 +1,3 @@
-#define _GNU_SOURCE
 #include "shm/port.h"
 
 #include <errno.h>
@@ -110,6 +109,16 @@ void port_close(struct port *p)
         p->ctl = NULL;
         fd_close(&p->bell);
         fd_close(&p->peer_bell);
+}
+
+void port_rouse(struct port *p)
+{
+        if (p->ctl == NULL)
+                return;
+        atomic_store(&p->rx.ctl->rx_word, RING_AWAKE);
+        futex_wake(&p->rx.ctl->rx_word);
+        atomic_store(&p->tx.ctl->tx_word, RING_AWAKE);
+        futex_wake(&p->tx.ctl->tx_word);
 }
 
 void port_forget(struct port *p)

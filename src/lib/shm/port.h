@@ -57,6 +57,12 @@ int port_open(struct port *p, int memfd, unsigned side, int bell, int peer_bell)
 /* Says that this side has ended (PORT_CLOSED), wakes the peer, and gives everything back. No thread may be inside. */
 void port_close(struct port *p);
 
+/*
+ * Wakes the threads of this process that sleep in port_rx_sleep() or port_tx_sleep(), so that they look again. A peer that means ill can put back to sleep who
+ * was just about to: to be repeated until they have left.
+ */
+void port_rouse(struct port *p);
+
 /* Gives the mapping and descriptors back without a word to the peer: for a forked child, whose parent goes on. */
 void port_forget(struct port *p);
 
