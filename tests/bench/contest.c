@@ -1,0 +1,173 @@
+#include "contest.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <ouroboros/errno.h>
+
+#include "base/clock.h"
+
+#include "cpu.h"
+#include "progress.h"
+#include "report.h"
+
+#define WARM_UP_NS (NS_PER_MS * 50)
+
+struct run {
+        const struct contest *contest;
+        const struct options *options;
+        struct lane           lane[N_LANES];
+        struct outcome        outcome;
+};
+
+bool lane_failed(const struct lane *l, const char *what, int result)
+{
+        fprintf(stderr, "o7s_bench: %s: cannot %s: %s\n", l->transport->name, what, o7s_strerror(result));
+        return false;
+}
+
+static bool wanted(const struct options *o, const struct transport *t)
+{
+        return o->only == NULL || strcmp(o->only, t->name) == 0;
+}
+
+static void pin_daemons(const struct options *o, int cpu)
+{
+        for (size_t i = 0; i < o->n_daemons; i++)
+                cpu_pin(o->daemons[i], cpu);
+}
+
+/* Gives everybody a place. *@peer_cpu is the peers'. */
+static bool place(const struct run *r, int *peer_cpu)
+{
+        int  cpus[2];
+        int  n    = cpu_choose(cpus);
+        bool free = r->options->cores > 1 && r->contest->free_range;
+
+        if (n < (int)r->options->cores) {
+                fprintf(stderr, "o7s_bench: needs %u processors, may use %d\n", r->options->cores, n);
+                return false;
+        }
+        *peer_cpu = free ? CPU_ANY : cpus[0];
+        cpu_pin(getpid(), free ? CPU_ANY : cpus[r->options->cores - 1]);
+        pin_daemons(r->options, r->options->cores > 1 ? CPU_ANY : cpus[0]);
+        return true;
+}
+
+static bool lane_open(struct lane *l, const struct contest *c, int peer_cpu)
+{
+        l->fd = -1;
+        if (!peer_start(&l->peer, l->transport, c->role, c->n_threads, peer_cpu))
+                return false;
+        if (!c->connected)
+                return true;
+        l->fd = l->transport->connect(l->peer.address);
+        if (l->fd < 0)
+                return lane_failed(l, "connect", l->fd);
+        l->transport->tune(l->fd);
+        return true;
+}
+
+static void lane_close(struct lane *l)
+{
+        if (l->fd >= 0)
+                l->transport->close(l->fd);
+        l->fd = -1;
+        peer_stop(&l->peer);
+}
+
+/* What everybody who works for the lane has used so far. */
+static struct usage usage_now(const struct run *r, const struct lane *l)
+{
+        struct usage u = usage_self();
+
+        usage_add(&u, usage_of(l->peer.pid));
+        for (size_t i = 0; l->transport == &transport_flow && i < r->options->n_daemons; i++)
+                usage_add(&u, usage_of(r->options->daemons[i]));
+        return u;
+}
+
+static bool run_slice(struct run *r, enum lane_id id, unsigned pair)
+{
+        struct lane *l      = &r->lane[id];
+        struct slice s      = {0};
+        struct usage before = usage_now(r, l);
+
+        if (!r->contest->slice(l, r->options, &s))
+                return false;
+        usage_add(&r->outcome.usage[id], usage_now(r, l));
+        usage_sub(&r->outcome.usage[id], before);
+        r->outcome.figure[id][pair] = s.figure;
+        r->outcome.ops[id] += s.ops;
+        r->outcome.failed[id] += s.failed;
+        return true;
+}
+
+static bool warm_up(struct run *r)
+{
+        struct options brief = *r->options;
+
+        brief.slice_ns = WARM_UP_NS;
+        for (int id = 0; id < N_LANES; id++) {
+                struct slice s = {0};
+
+                if (r->outcome.ran[id] && !r->contest->slice(&r->lane[id], &brief, &s))
+                        return false;
+        }
+        return true;
+}
+
+static bool run_pair(struct run *r, unsigned pair)
+{
+        for (int i = 0; i < N_LANES; i++) {
+                int id = pair % 2 == 0 ? i : N_LANES - 1 - i;
+
+                if (r->outcome.ran[id] && !run_slice(r, (enum lane_id)id, pair))
+                        return false;
+        }
+        return true;
+}
+
+static bool run_pairs(struct run *r)
+{
+        bool ok = warm_up(r);
+
+        for (unsigned pair = 0; ok && pair < r->options->pairs; pair++) {
+                progress(r->contest->title, pair, r->options->pairs);
+                ok = run_pair(r, pair);
+        }
+        progress_done();
+        return ok;
+}
+
+static bool open_lanes(struct run *r, int peer_cpu)
+{
+        static const struct transport *const transports[N_LANES] = {&transport_af_unix, &transport_af_unix,
+                                                                    &transport_flow};
+
+        for (int id = 0; id < N_LANES; id++) {
+                r->lane[id]        = (struct lane){.transport = transports[id], .fd = -1};
+                r->outcome.ran[id] = wanted(r->options, transports[id]);
+                if (r->outcome.ran[id] && !lane_open(&r->lane[id], r->contest, peer_cpu))
+                        return false;
+        }
+        return true;
+}
+
+int contest_run(const struct contest *c, const struct options *o)
+{
+        static struct run r;
+        int               peer_cpu;
+        bool              ok;
+
+        r  = (struct run){.contest = c, .options = o, .outcome.n_pairs = o->pairs};
+        ok = place(&r, &peer_cpu) && open_lanes(&r, peer_cpu) && run_pairs(&r);
+        for (int id = 0; id < N_LANES; id++)
+                lane_close(&r.lane[id]);
+        pin_daemons(o, CPU_ANY);
+        if (ok)
+                report_contest(c, o, &r.outcome);
+        return ok ? 0 : 1;
+}

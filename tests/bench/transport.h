@@ -1,0 +1,39 @@
+/*
+ * transport.h - what is compared: two ways for two processes to exchange messages, behind the same calls.
+ *
+ * All block, as a program that knows nothing better would write it; that is also the best case of AF_UNIX (a
+ * poll() before each receive would double its system calls). On failure they return a negative code that
+ * o7s_strerror() explains.
+ */
+#ifndef BENCH_TRANSPORT_H
+#define BENCH_TRANSPORT_H
+
+#include <sys/types.h>
+
+struct transport {
+        const char *name;
+
+        int (*listen)(const char *address); /* a listener, or 0 where a process needs none       */
+        int (*accept)(int listener);
+        void (*forget)(const char *address); /* after the listening process has ended */
+        int (*connect)(const char *address);
+
+        /* connect() in two steps: the descriptor that start() returns polls as @started when finish() will
+         * not wait. */
+        int (*start)(const char *address);
+        int (*finish)(int fd);
+        short started;
+
+        void (*tune)(int fd); /* for many messages, where that pays */
+        ssize_t (*send)(int fd, const void *buf, size_t len);
+        ssize_t (*recv)(int fd, void *buf, size_t len); /* 0: the other side has ended it */
+        void (*close)(int fd);
+};
+
+extern const struct transport transport_af_unix; /* SOCK_SEQPACKET */
+extern const struct transport transport_flow;    /* a raw flow     */
+
+/* By name, or NULL. */
+const struct transport *transport_find(const char *name);
+
+#endif
