@@ -1,0 +1,115 @@
+/*
+ * flow.h - one end of a flow on this host, from being asked for to the end.
+ *
+ * A flow between two processes of this host has two ends here, twins, that share one port; a flow to
+ * elsewhere will have one. The states:
+ *
+ *     client's end                                server's end
+ *
+ *     NEW --ask--> ASKED                          NEW --arrive--> ARRIVED
+ *     ASKED --answer--> OPEN                      ARRIVED --accept--> OPEN        somebody waits in
+ * flow_accept() ASKED --refuse--> REFUSED, or ASKED again   ARRIVED --wait--> WAITING       somebody may
+ * accept, but is busy of the next layer that has the name  ARRIVED --start--> STARTING     a program is being
+ * started ASKED --timeout--> TIMED_OUT                WAITING, STARTING --accept--> OPEN, --timeout-->
+ * TIMED_OUT ASKED --close--> CLOSED                     any of these --refuse--> REFUSED, --close--> CLOSED
+ *     OPEN --close--> CLOSED                      OPEN --close--> CLOSED
+ *
+ * flow_step() in flow.c alone looks the table up, changes the state, logs the change, and frees what has come
+ * to an end.
+ */
+#ifndef O7S_IRMD_FLOW_H
+#define O7S_IRMD_FLOW_H
+
+#include <uthash.h>
+
+#include <ouroboros/qos.h>
+
+#include "irmd.h"
+#include "keep.h"
+
+struct ipcp;
+struct name;
+struct proc;
+
+enum flow_state {
+        FLOW_NEW,
+        FLOW_ASKED,
+        FLOW_ARRIVED,
+        FLOW_WAITING,
+        FLOW_STARTING,
+        FLOW_OPEN,
+        FLOW_REFUSED, /* from here on it is over, and freed at once */
+        FLOW_TIMED_OUT,
+        FLOW_CLOSED,
+        FLOW_N_STATES
+};
+
+struct flow {
+        TAILQ_ENTRY(flow) by_proc, by_ipcp, by_name;
+        struct irmd    *irmd;
+        uint64_t        id;
+        enum flow_state state;
+        bool            server;
+        char           *dst;     /* the name, even when that has gone */
+        struct name    *name;    /* server, while it waits: in whose queue it is */
+        struct proc    *proc;    /* whose it is; NULL: a server's end that waits */
+        uint32_t        request; /* of @proc, what asked for it          */
+        bool            early;   /* client: has the own bell already   */
+        struct ipcp    *ipcp;
+        uint32_t        question; /* server: what the IPCP wants answered */
+        uint32_t        call;     /* client: what the IPCP was asked      */
+        qosspec_t       qos;
+        struct flow    *twin;
+        struct keep    *keep;
+        unsigned        side;
+        struct bell     bell; /* client: made early, until the port is */
+        struct timeout  patience;
+        int64_t         born_ns;
+        UT_hash_handle  hh;
+};
+
+const char *flow_state_name(enum flow_state s);
+
+/* NULL: none. */
+struct flow *flow_find(const struct irmd *d, uint64_t id);
+
+/* The end that request @id of @p opened or asked for, or NULL. */
+struct flow *flow_of_request(const struct proc *p, uint32_t id);
+
+/* What a process asks for. */
+struct flow_wish {
+        const char *dst;
+        qosspec_t   qos;
+        uint64_t    timeout_ms; /* 0: the default */
+        bool        early;
+        uint32_t    request;
+};
+
+/* Asks for a flow; @p is answered now or later. */
+void flow_ask(struct proc *p, const struct flow_wish *wish);
+
+/* The IPCP brings a flow for @n and wants its question @id answered; @twin is the client's end. */
+void flow_arrive(struct ipcp *i, uint32_t id, struct name *n, const qosspec_t *qs, struct flow *twin);
+
+/* Somebody has asked for this end, or answered for it, or it is over. Afterwards it may be gone. */
+void flow_refuse(struct flow *f, int result);
+void flow_close(struct flow *f);
+
+/* What carries it has gone: as flow_close(), and the processes at its ends are told. */
+void flow_down(struct flow *f);
+
+/* Gives the process that waits in flow_accept() the oldest flow of a name it accepts for, and so on while
+ * there are both. */
+void flow_serve(struct proc *p);
+
+/* Whether something waits that @p could accept. */
+bool flow_waits_for(const struct proc *p);
+
+/* Looks again at all that waits for @n: its rules or processes have changed. */
+void flow_place_all(struct name *n);
+
+/* A program of @n failed to start or has ended: what waited for it is refused, unless somebody else may
+ * accept. */
+void flow_place_failed(struct name *n);
+
+#endif

@@ -1,0 +1,106 @@
+/*
+ * main.c - how irmd comes to run: options, the runtime directory, the spawner, and giving root up, in that
+ * order. Everything after runs as an ordinary user.
+ */
+#include <errno.h>
+#include <grp.h>
+#include <pwd.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "conf.h"
+#include "irmd.h"
+#include "spawner.h"
+
+/* Who irmd will be: the user of the configuration if we are root, else who we are. */
+static bool choose_user(const struct conf *conf, struct spawner_user *self)
+{
+        const struct passwd *pw;
+
+        self->uid = geteuid();
+        self->gid = getegid();
+        if (self->uid != 0)
+                return true;
+        pw = getpwnam(conf->user);
+        if (pw == NULL) {
+                fprintf(stderr,
+                        "irmd: there is no user '%s' to become; create it or choose one with --user\n",
+                        conf->user);
+                return false;
+        }
+        self->uid = pw->pw_uid;
+        self->gid = pw->pw_gid;
+        return true;
+}
+
+/* Makes the runtime directory, and its parents. One that root makes belongs to the daemon's user. */
+static bool make_runtime_dir(const struct conf *conf, const struct spawner_user *self)
+{
+        char path[PATH_MAX];
+
+        for (size_t i = 1;; i++) {
+                bool last = conf->runtime_dir[i] == '\0';
+
+                if (!last && conf->runtime_dir[i] != '/')
+                        continue;
+                memcpy(path, conf->runtime_dir, i);
+                path[i] = '\0';
+                if (mkdir(path, 0755) == 0) {
+                        if (last && geteuid() == 0 && lchown(path, self->uid, self->gid) < 0)
+                                break;
+                } else if (errno != EEXIST) {
+                        break;
+                }
+                if (last)
+                        return true;
+        }
+        fprintf(stderr, "irmd: %s: %s\n", path, strerror(errno));
+        return false;
+}
+
+static bool drop_root(const struct conf *conf, const struct spawner_user *self)
+{
+        if (geteuid() != 0)
+                return true;
+        if (self->uid == 0) {
+                log_warn("runs as root, as it was told to; whatever finds a way into it has the machine");
+                return true;
+        }
+        if (initgroups(conf->user, self->gid) == 0 && setresgid(self->gid, self->gid, self->gid) == 0 &&
+            setresuid(self->uid, self->uid, self->uid) == 0)
+                return true;
+        fprintf(stderr, "irmd: cannot become user '%s': %s\n", conf->user, strerror(errno));
+        return false;
+}
+
+int main(int argc, char **argv)
+{
+        static struct conf  conf;
+        struct spawner_user self;
+        int                 spawner;
+
+        switch (conf_parse(&conf, argc, argv)) {
+        case CONF_DONE: return EXIT_SUCCESS;
+        case CONF_USAGE: return 2;
+        case CONF_RUN: break;
+        }
+        if (conf.to_stdout)
+                dup2(STDOUT_FILENO, STDERR_FILENO);
+        log_init("irmd", conf.log_level);
+        signal(SIGPIPE, SIG_IGN);
+        if (!choose_user(&conf, &self) || !make_runtime_dir(&conf, &self))
+                return EXIT_FAILURE;
+        spawner = spawner_fork(&self);
+        if (spawner < 0) {
+                fprintf(stderr, "irmd: cannot start the spawner: %s\n", strerror(-spawner));
+                return EXIT_FAILURE;
+        }
+        if (!drop_root(&conf, &self))
+                return EXIT_FAILURE;
+        return irmd_run(&conf, spawner);
+}
