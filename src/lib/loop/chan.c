@@ -193,8 +193,9 @@ static void on_ready(uv_poll_t *poll, int status, int events)
         struct chan *c    = poll->data;
         int          room = BURST;
 
-        if (status < 0) /* libuv's word for an error of the socket, and a peer that ends with packets unread
-                           is the only one */
+        /* libuv says EBADF for any error of the socket; of this kind it is that the peer left packets unread.
+         */
+        if (status < 0)
                 fail(c, -ECONNRESET);
         if ((events & UV_WRITABLE) && !c->failed)
                 flush(c);

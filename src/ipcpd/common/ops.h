@@ -1,0 +1,62 @@
+/*
+ * ops.h - what a kind of layer implements (struct ipcp_ops), and what it tells the daemon around it (struct
+ * ipcp_up).
+ *
+ * A layer is an engine. The common part asks it only what fits the state of its life, and has checked every
+ * value: a hash is as long as the layer's algorithm says, a flow id is not 0. Results are 0 or a negative
+ * code. A flow is known by the id that irmd gave its own end.
+ */
+#ifndef O7S_IPCPD_COMMON_OPS_H
+#define O7S_IPCPD_COMMON_OPS_H
+
+#include <stdint.h>
+
+#include <ouroboros/ipcp.h>
+#include <ouroboros/qos.h>
+
+/* Upwards. May be called from within the functions of struct ipcp_ops. */
+struct ipcp_up {
+        void *ctx;
+
+        /* The answer to flow_alloc() with the same @ask, once. */
+        void (*flow_reply)(void *ctx, uint32_t ask, int result);
+
+        /*
+         * A flow has arrived for @hash; flow_answered() will come with @ask, which the layer draws and which
+         * is not 0.
+         * @twin is the client's end when that is on this host, else 0.
+         */
+        void (*flow_arrived)(void *ctx, uint32_t ask, const uint8_t *hash, const qosspec_t *qs,
+                             uint64_t twin);
+
+        /* This end is over. */
+        void (*flow_dealloc)(void *ctx, uint64_t flow_id);
+};
+
+struct ipcp_ops {
+        const char    *program; /* as it is called in the log */
+        enum ipcp_type type;
+
+        /* @up is borrowed for life. NULL: out of memory. */
+        void *(*create)(const struct ipcp_up *up);
+        void (*destroy)(void *layer); /* takes NULL */
+
+        /* Once, before anything else. */
+        int (*bootstrap)(void *layer, const struct ipcp_config *conf);
+
+        int (*reg)(void *layer, const uint8_t *hash);   /* -EEXIST: it is */
+        int (*unreg)(void *layer, const uint8_t *hash); /* -ENAME: it is not */
+
+        /* Answered with flow_reply(), now or later; not after flow_dealloc() of the same flow. */
+        void (*flow_alloc)(void *layer, uint32_t ask, uint64_t flow_id, const uint8_t *hash,
+                           const qosspec_t *qs);
+
+        /* What became of the flow that arrived; @flow_id is the server's end when @result is 0. @ask may be
+         * any number. */
+        void (*flow_answered)(void *layer, uint32_t ask, int result, uint64_t flow_id);
+
+        /* This end is over. @flow_id may be any number. */
+        void (*flow_dealloc)(void *layer, uint64_t flow_id);
+};
+
+#endif
