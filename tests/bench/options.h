@@ -11,20 +11,20 @@
 #define DAEMONS_MAX 8
 
 struct options {
-        const char *only;  /* name of the one transport to run, or NULL                          */
-        FILE       *json;  /* where JSON lines go, or NULL                                       */
-        unsigned    cores; /* 1: everything on one processor; 2: as the measurement says         */
-        unsigned    pairs; /* of slices                                                          */
-        int64_t     slice_ns;
-        size_t      size;      /* of messages                                                        */
-        const char *regime;    /* of pingpong: "busy", "paced" or "asleep"                           */
-        int64_t     think_ns;  /* pause before a message in the last two                             */
-        const char *mode;      /* of alloc: "threads" or "start"                                     */
-        unsigned    in_flight; /* allocations at once                                                */
-        unsigned    acceptors; /* threads of the server that accept                                  */
-        size_t      count;     /* of flows                                                           */
-        pid_t       daemons[DAEMONS_MAX]; /* counted (and pinned) with the flow transport            */
+        const char *only;      /* name of the one transport to run, or NULL     */
+        FILE       *json;      /* where JSON lines go, or NULL                  */
+        unsigned    cores;     /* 1: all on one processor, 2: as a user sees it */
+        unsigned    pairs;     /* of slices                                     */
+        int64_t     slice_ns;  /* length of each                                */
+        size_t      size;      /* of messages                                   */
+        const char *regime;    /* of pingpong: "busy", "paced" or "asleep"      */
+        int64_t     think_ns;  /* pause before a message in the last two        */
+        const char *mode;      /* of alloc: "threads" or "start"                */
+        unsigned    in_flight; /* allocations at once                           */
+        unsigned    acceptors; /* threads of the server that accept             */
+        size_t      count;     /* of flows                                      */
         size_t      n_daemons;
+        pid_t       daemons[DAEMONS_MAX]; /* counted, and pinned, with flows    */
 };
 
 #endif

@@ -2,10 +2,12 @@
  * pingpong.h - a message there and back, in three regimes:
  *
  *     busy    one after the other, without a pause
- *     paced   the client pauses before each question, so the server sleeps when it comes; the client waits
- * for the answer straight away asleep  both pause before they send, so both sleep when a message comes. Each
- * message says when it was sent, and each receiver how long it was under way (both read the same clock): the
- * figure is the sum of the two ways, without the pauses and their jitter
+ *     paced   the client pauses before each question, so that the server sleeps when it comes; the client
+ *             waits for the answer straight away
+ *     asleep  both pause before they send, so that both sleep when a message comes
+ *
+ * In the last one each message says when it was sent, and its receiver how long it was under way (both read
+ * the same clock). The figure is the sum of the two ways, without the pauses and their jitter.
  */
 #ifndef BENCH_PINGPONG_H
 #define BENCH_PINGPONG_H
