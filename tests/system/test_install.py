@@ -1,0 +1,88 @@
+"""The installed library as others use it: compiled and linked by pkg-config and by CMake, and run."""
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+import o7s
+
+OUTSIDE = Path(__file__).parent / "outside"
+
+
+def run(*words, **env):
+    done = subprocess.run([str(w) for w in words], env={**os.environ, **env}, capture_output=True, text=True, timeout=60,
+                          check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def prefix(build, tmp_path_factory):
+    where = tmp_path_factory.mktemp("prefix")
+    for parent in (where, where.parent, where.parent.parent):
+        parent.chmod(0o755)
+    run("cmake", "--install", o7s.build_dir(), "--prefix", where)
+    return where
+
+
+@pytest.fixture(scope="module")
+def libdir(prefix):
+    return next(prefix.rglob("libouroboros.so")).parent
+
+
+def test_what_is_installed(prefix):
+    files = {str(p.relative_to(prefix)) for p in prefix.rglob("*") if not p.is_dir()}
+    for wanted in ("bin/oping", "bin/oecho", "sbin/irm", "sbin/irmd", "libexec/ouroboros/ipcpd-local",
+                   "include/ouroboros/dev.h", "include/ouroboros/version.h", "lib/systemd/system/ouroboros.service",
+                   "lib/sysusers.d/ouroboros.conf", "lib/tmpfiles.d/ouroboros.conf"):
+        assert wanted in files
+    assert not [f for f in files if f.endswith((".a", ".o", ".proto", ".map"))]
+
+
+@pytest.fixture(params=["ouroboros", "ouroboros-dev", "ouroboros-irm"])
+def with_pkg_config(request, prefix, libdir, tmp_path):
+    flags = run("pkg-config", "--cflags", "--libs", request.param, PKG_CONFIG_PATH=str(libdir / "pkgconfig")).split()
+    program = tmp_path / "outside"
+    run("gcc", "-std=gnu11", "-Wall", "-Wextra", "-Werror", "-o", program, OUTSIDE / "outside.c", *flags)
+    return program
+
+
+def sanitized_skip(build):
+    if build.sanitized():
+        pytest.skip("an ordinary program cannot link a sanitized library")
+
+
+def test_pkg_config(build, request):
+    sanitized_skip(build)
+    request.getfixturevalue("with_pkg_config")
+
+
+def test_every_link_name_is_the_same_library(build, request, libdir):
+    sanitized_skip(build)
+    program = request.getfixturevalue("with_pkg_config")
+    needed = [line for line in run("readelf", "-d", program).splitlines() if "ouroboros" in line]
+    assert len(needed) == 1 and "[libouroboros.so.0]" in needed[0]
+
+
+def test_cmake_package(build, prefix, tmp_path):
+    sanitized_skip(build)
+    run("cmake", "-S", OUTSIDE, "-B", tmp_path, "-DCMAKE_PREFIX_PATH=%s" % prefix)
+    run("cmake", "--build", tmp_path)
+
+
+def test_the_seeds_programs_run_on_the_installed_tree(build, prefix, libdir, tmp_path, make_instance):
+    """C1, C2: no line of security code, no socket, no transport."""
+    sanitized_skip(build)
+    flags = run("pkg-config", "--cflags", "--libs", "ouroboros", PKG_CONFIG_PATH=str(libdir / "pkgconfig")).split()
+    irmd = make_instance()
+    program = irmd.directory / "outside"
+    run("gcc", "-o", program, OUTSIDE / "outside.c", *flags)
+    irmd.layer()
+    irmd.service("server_name")
+    irmd.irm("bind", "program", program, "name", "server_name")
+    server = irmd.spawn(str(program), LD_LIBRARY_PATH=str(libdir))
+    o7s.eventually(lambda: irmd.irm("name", "list", "server_name")[0]["pids"])
+    client = irmd.spawn(str(program), "question", LD_LIBRARY_PATH=str(libdir))
+    assert (client.wait(10), server.wait(10)) == (0, 0)
+    assert client.log_path.read_text() == "response\n"

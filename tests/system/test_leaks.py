@@ -1,0 +1,161 @@
+"""After many cycles and many kills everything is as before: descriptors, memory, shared memory, the daemon's tables."""
+import os
+
+import pytest
+
+import o7s
+
+pytestmark = pytest.mark.timeout(300)
+
+
+def shared_memory_kb():
+    for line in open("/proc/meminfo", encoding="ascii"):
+        if line.startswith("Shmem:"):
+            return int(line.split()[1])
+    return 0
+
+
+class Baseline:
+    """What must not grow, of the daemon and all that it has started."""
+
+    def __init__(self, irmd):
+        self.irmd = irmd
+        self.pids = [irmd.pid, *o7s.descendants(irmd.pid)]
+        self.before = self.look()
+
+    def look(self):
+        return {pid: (o7s.fd_count(pid), o7s.status_of(pid, "VmRSS"), o7s.status_of(pid, "Threads")) for pid in self.pids}
+
+    def check(self, memory_kb=1024):
+        self.irmd.wait_no_flows()
+        o7s.eventually(lambda: [v[0] for v in self.look().values()] == [v[0] for v in self.before.values()], 5,
+                       "the same number of descriptors as before (%s)" % self.before)
+        after = self.look()
+        assert set(o7s.descendants(self.irmd.pid)) == set(self.pids[1:])
+        for pid in self.pids:
+            assert after[pid][1] - self.before[pid][1] < memory_kb, "memory of %d: %s" % (pid, (self.before[pid], after[pid]))
+            assert after[pid][2] == self.before[pid][2]
+
+
+@pytest.mark.bare
+def test_ten_thousand_cycles(irmd_each_way):
+    irmd = irmd_each_way
+    client, server = irmd.puppet(), irmd.puppet()
+    irmd.layer()
+    irmd.service("one", server)
+    serving = server.begin("serve", 12000)
+    assert client.cycle("one", 2000) == 2000
+    irmd.wait_no_flows()
+    baseline = Baseline(irmd)
+    apps = {p: (o7s.fd_count(p.pid), o7s.status_of(p.pid, "VmRSS")) for p in (client, server)}
+    shm = shared_memory_kb()
+    assert client.begin("cycle", "one", 10000).result(200) == 10000
+    assert serving.result() == 12000
+    baseline.check()
+    for p, (fds, memory) in apps.items():
+        assert o7s.fd_count(p.pid) <= fds
+        assert o7s.status_of(p.pid, "VmRSS") - memory < 1024
+    assert shared_memory_kb() - shm < 20 << 10
+
+
+@pytest.mark.bare
+def test_a_thousand_kills(irmd):
+    """Clients and servers by turns, each at a random point of its life."""
+    irmd.layer()
+    server = irmd.puppet()
+    irmd.service("steady", server)
+    server.begin("echo_all")
+    baseline = None
+    shm = 0
+    for i in range(1000):
+        if i == 100:
+            irmd.wait_no_flows()
+            baseline, shm = Baseline(irmd), shared_memory_kb()
+        _kill_one(irmd, i)
+    o7s.eventually(lambda: irmd.status()["processes"] <= 2, 5)
+    assert irmd.status()["names"] == 1
+    baseline.check()
+    assert shared_memory_kb() - shm < 20 << 10
+
+
+def _kill_one(irmd, i):
+    program = irmd.puppet()
+    if i % 4 == 0:
+        fd = program.alloc("steady")
+        program.begin("rounds", fd, 100000)
+    elif i % 4 == 1:
+        program.begin("hold", "steady", 100)
+    elif i % 4 == 2:
+        program.begin("accept")
+        program.begin("alloc_start", "steady")
+    else:
+        program.begin("cycle", "steady", 100000)
+    program.process.kill()
+    irmd.forget(program)
+
+
+def test_a_hundred_kills_under_a_binding(irmd):
+    """Servers with flows waiting, flows open, and nothing; each death frees its binding."""
+    irmd.layer()
+    irmd.service("one")
+    client = irmd.puppet()
+    for i in range(100 if not irmd.build.sanitized() else 30):
+        server = irmd.puppet()
+        irmd.irm("bind", "process", server.pid, "name", "one")
+        pending = [client.begin("alloc", "one") for _ in range(i % 4)]
+        if i % 2:
+            server.begin("accept")
+        server.process.kill()
+        irmd.forget(server)
+        for p in pending:
+            fd = p.reply(2)["r"]
+            if fd >= 0:
+                client.dealloc(fd)
+        o7s.eventually(lambda: irmd.irm("name", "list", "one")[0]["pids"] == [], 2)
+    irmd.wait_no_flows()
+
+
+def test_names_and_ipcps_come_and_go(irmd):
+    with irmd.control() as control:
+        for _ in range(2):
+            baseline = Baseline(irmd)
+            for i in range(300):
+                assert control.call("name_create", name="n%d" % i)["result"] == 0
+                assert control.call("bind_program", path="/bin/true", name="n%d" % i)["result"] == 0
+            for i in range(300):
+                assert control.call("name_destroy", name="n%d" % i)["result"] == 0
+        for i in range(20):
+            pid = control.call("ipcp_create", name="i", type=0)["ipcp_created"]["pid"]
+            assert control.call("ipcp_destroy", pid=pid)["result"] == 0
+        status = irmd.status()
+        assert (status["names"], status["programs"], status["ipcps"]) == (0, 0, 0)
+        o7s.eventually(lambda: o7s.descendants(irmd.pid) == baseline.pids[1:], 5, "no process left of the IPCPs")
+        if not irmd.build.sanitized():
+            baseline.check()
+
+
+@pytest.mark.bare
+def test_ten_thousand_open_flows(make_instance):
+    """The daemon holds 10,000 flows in less than 100 MB, is idle with them, and they all come back."""
+    if os.getuid() != 0:
+        pytest.skip("needs the right to raise the limit of descriptors")
+    irmd = make_instance(drop_to=o7s.nobody())
+    lift = ["/usr/bin/prlimit", "--nofile=100000:100000"]
+    clients, server = [irmd.puppet(prefix=lift) for _ in range(2)], irmd.puppet(prefix=lift)
+    irmd.layer()
+    irmd.service("one", server)
+    keeping = server.begin("keep", 10000)
+    for client in clients:
+        reply = client.begin("hold", "one", 5000).reply(120)
+        assert (reply["r"], reply["error"]) == (5000, 0)
+    keeping.result()
+    assert irmd.status()["flows"] == 20000
+    assert len(irmd.flows()) == 20000
+    assert o7s.status_of(irmd.pid, "VmRSS") < 100 << 10
+    before = o7s.cpu_ticks(irmd.pid)
+    server.poll(0, 1000)
+    assert o7s.cpu_ticks(irmd.pid) - before <= 1
+    for program in (*clients, server):
+        program.process.kill()
+    irmd.wait_no_flows(20)
+    o7s.eventually(lambda: o7s.fd_count(irmd.pid) < 50, 5)
