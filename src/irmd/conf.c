@@ -91,7 +91,7 @@ static bool set_limit(struct limits *l, const char *arg)
 
 static bool set_dir(char *dst, const char *value)
 {
-        if (value[0] != '\0' && str_copy(dst, PATH_MAX - 64, value))
+        if (value[0] != '\0' && str_copy(dst, CONF_DIR_MAX, value))
                 return true;
         fprintf(stderr, "irmd: the directory '%.60s…' is too long or empty\n", value);
         return false;
@@ -107,7 +107,7 @@ static bool default_dir(char *dst, const char *variable, const char *fallback)
 
 static bool default_runtime_dir(char *dst)
 {
-        char        path[PATH_MAX];
+        char        path[CONF_DIR_MAX];
         const char *xdg = getenv("XDG_RUNTIME_DIR");
 
         if (geteuid() == 0 || xdg == NULL || xdg[0] == '\0')

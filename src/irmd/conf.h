@@ -20,11 +20,14 @@ struct limits {
         uint64_t alloc_timeout_ms;
 };
 
+/* Room for a directory, so that a path in it still fits PATH_MAX. */
+#define CONF_DIR_MAX (PATH_MAX - 64)
+
 struct conf {
-        char           runtime_dir[PATH_MAX];
-        char           config_dir[PATH_MAX];
-        char           state_dir[PATH_MAX];
-        char           ipcp_dir[PATH_MAX];
+        char           runtime_dir[CONF_DIR_MAX];
+        char           config_dir[CONF_DIR_MAX];
+        char           state_dir[CONF_DIR_MAX];
+        char           ipcp_dir[CONF_DIR_MAX];
         char           user[64]; /* who to become when started as root */
         enum log_level log_level;
         bool           to_stdout;

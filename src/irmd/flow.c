@@ -148,9 +148,9 @@ static void send_up(struct flow *f, uint32_t request)
         r.flow_up    = &up;
         keep_fds(f->keep, f->side, fds);
         proc_answer(f->proc, request, &r, false, fds, f->early ? 2 : 3);
-        keep_handed(f->keep, f->side);
         if (f->early)
                 bell_ring(f->keep->bell[f->side].keeper);
+        keep_handed(f->keep, &f->irmd->keeps, f->side);
 }
 
 /* The next layer, in the order of preference and after the one last tried, in which the name is registered.
@@ -303,7 +303,7 @@ static int join(struct flow *f)
 
         if (client == NULL)
                 return -ENOTALLOC;
-        r = keep_create(&f->keep, f->irmd->quotas, client->proc->quota, &client->bell, 2);
+        r = keep_create(&f->keep, &f->irmd->keeps, client->proc->quota, &client->bell);
         if (r < 0)
                 return r;
         f->side      = 1;
@@ -374,7 +374,7 @@ static void flow_free(struct flow *f)
                 ipcp_flow_dealloc(f->ipcp, f);
         detach(f);
         if (f->keep != NULL)
-                keep_over(f->keep, f->irmd->quotas, f->side);
+                keep_over(f->keep, &f->irmd->keeps, f->side);
         disown(f);
         bell_close(&f->bell);
         HASH_DEL(f->irmd->flows, f);

@@ -28,7 +28,6 @@
 #include "spawn.h"
 
 #define ACCEPTS_PER_TURN 64 /* connections taken in one turn of the loop */
-#define FDS_WANTED       (1u << 20)
 
 int64_t irmd_now_ns(const struct irmd *d)
 {
@@ -197,7 +196,7 @@ static void find_admin_group(struct irmd *d)
                 d->admin_gid = g->gr_gid;
 }
 
-static int irmd_open(struct irmd *d, const struct conf *conf, int spawner)
+static int irmd_open(struct irmd *d, const struct conf *conf, int spawner, size_t fds)
 {
         *d = (struct irmd){.conf = conf, .uid = geteuid(), .listen_fd = -1, .born_ns = clock_now_ns()};
         TAILQ_INIT(&d->ipcps);
@@ -211,6 +210,7 @@ static int irmd_open(struct irmd *d, const struct conf *conf, int spawner)
         d->spawn    = spawn_open(&d->loop, spawner, &spawn_ops, d);
         if (d->lock_fd < 0 || d->quotas == NULL || d->ticker == NULL || d->spawn == NULL)
                 return -1;
+        keeps_init(&d->keeps, d->quotas, fds);
         open_signals(d);
         return open_socket(d);
 }
@@ -257,12 +257,12 @@ static void irmd_close(struct irmd *d)
 
 int irmd_run(const struct conf *conf, int spawner)
 {
+        size_t      fds = fd_raise_limit(FDS_WANTED);
         struct irmd d;
         int         r;
 
-        log_info("irmd %s starts as uid %u, %zu descriptors at most", O7S_VERSION, (unsigned)geteuid(),
-                 fd_raise_limit(FDS_WANTED));
-        r = irmd_open(&d, conf, spawner);
+        log_info("irmd %s starts as uid %u, %zu descriptors at most", O7S_VERSION, (unsigned)geteuid(), fds);
+        r = irmd_open(&d, conf, spawner, fds);
         if (r == 0) {
                 log_info("ready at %s/irm.sock", conf->runtime_dir);
                 notify_manager("READY=1");

@@ -23,6 +23,9 @@
 
 #include "base/deadline.h"
 #include "conf.h"
+#include "keep.h"
+
+#define FDS_WANTED (1u << 20) /* descriptors */
 
 struct flow;
 struct ipcp;
@@ -54,6 +57,7 @@ struct irmd {
         struct ticker *ticker;
         struct spawn  *spawn;
         struct quotas *quotas;
+        struct keeps   keeps;
 
         TAILQ_HEAD(, ipcp) ipcps; /* in the order of preference */
         TAILQ_HEAD(, proc) procs;

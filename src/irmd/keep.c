@@ -6,9 +6,18 @@
 #include "base/fd.h"
 #include "shm/port.h"
 
-static void keep_free(struct keep *k, struct quotas *qs)
+#define FDS_PER_FLOW 3
+
+void keeps_init(struct keeps *ks, struct quotas *qs, size_t fds)
 {
-        quota_give_bytes(qs, k->payer, PORT_SIZE);
+        *ks = (struct keeps){.quotas = qs, .with_bells_max = fds / 2 / FDS_PER_FLOW};
+}
+
+static void keep_free(struct keep *k, struct keeps *ks)
+{
+        if (k->has_bells)
+                ks->with_bells--;
+        quota_give_bytes(ks->quotas, k->payer, PORT_SIZE);
         fd_close(&k->memfd);
         bell_close(&k->bell[0]);
         bell_close(&k->bell[1]);
@@ -31,22 +40,22 @@ static int make(struct keep *k, struct bell *bell0)
         return bell_create(&k->bell[1]);
 }
 
-int keep_create(struct keep **out, struct quotas *qs, struct quota *payer, struct bell *bell0, unsigned refs)
+int keep_create(struct keep **out, struct keeps *ks, struct quota *payer, struct bell *bell0)
 {
         struct keep *k = calloc(1, sizeof(*k));
         int          r;
 
         if (k == NULL)
                 return -ENOMEM;
-        *k = (struct keep){.memfd = -1, .bell = {BELL_NONE, BELL_NONE}, .refs = refs, .payer = payer};
-        r  = quota_take_bytes(qs, payer, PORT_SIZE);
+        *k = (struct keep){.memfd = -1, .bell = {BELL_NONE, BELL_NONE}, .refs = 2, .payer = payer};
+        r  = quota_take_bytes(ks->quotas, payer, PORT_SIZE);
         if (r < 0) {
                 free(k);
                 return r;
         }
         r = make(k, bell0);
         if (r < 0) {
-                keep_free(k, qs);
+                keep_free(k, ks);
                 return r;
         }
         *out = k;
@@ -60,10 +69,20 @@ void keep_fds(const struct keep *k, unsigned side, int fds[3])
         fds[2] = k->bell[side].own;
 }
 
-void keep_handed(struct keep *k, unsigned side)
+void keep_handed(struct keep *k, struct keeps *ks, unsigned side)
 {
         fd_close(&k->bell[!side].other);
         fd_close(&k->bell[side].own);
+        k->handed[side] = true;
+        if (!k->handed[!side])
+                return;
+        if (ks->with_bells < ks->with_bells_max) {
+                ks->with_bells++;
+                k->has_bells = true;
+                return;
+        }
+        fd_close(&k->bell[0].keeper);
+        fd_close(&k->bell[1].keeper);
 }
 
 void keep_down(struct keep *k)
@@ -74,13 +93,11 @@ void keep_down(struct keep *k)
         }
 }
 
-void keep_over(struct keep *k, struct quotas *qs, unsigned side)
+void keep_over(struct keep *k, struct keeps *ks, unsigned side)
 {
         k->over[side] = true;
-        if (--k->refs == 0) {
-                keep_free(k, qs);
-                return;
-        }
-        if (!k->over[!side] && !port_has_ended(k->memfd, side))
+        if (--k->refs == 0)
+                keep_free(k, ks);
+        else if (!port_has_ended(k->memfd, side))
                 port_bury(k->memfd, side, k->bell[!side].keeper);
 }

@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/fd.h"
 #include "base/log.h"
 #include "conf.h"
 #include "irmd.h"
@@ -41,7 +42,7 @@ static bool choose_user(const struct conf *conf, struct spawner_user *self)
 /* Makes the runtime directory, and its parents. One that root makes belongs to the daemon's user. */
 static bool make_runtime_dir(const struct conf *conf, const struct spawner_user *self)
 {
-        char path[PATH_MAX];
+        char path[CONF_DIR_MAX];
 
         for (size_t i = 1;; i++) {
                 bool last = conf->runtime_dir[i] == '\0';
@@ -100,6 +101,7 @@ int main(int argc, char **argv)
                 fprintf(stderr, "irmd: cannot start the spawner: %s\n", strerror(-spawner));
                 return EXIT_FAILURE;
         }
+        fd_raise_limit(FDS_WANTED); /* while we may */
         if (!drop_root(&conf, &self))
                 return EXIT_FAILURE;
         return irmd_run(&conf, spawner);

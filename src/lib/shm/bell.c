@@ -3,17 +3,18 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/fd.h"
 
-static int reopen(int fd)
+static int reopen(int fd, int flags)
 {
         char path[32];
         int  r;
 
         snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-        r = open(path, O_RDWR | O_NONBLOCK | O_CLOEXEC);
+        r = open(path, flags | O_NONBLOCK | O_CLOEXEC);
         return r < 0 ? -errno : r;
 }
 
@@ -25,14 +26,15 @@ int bell_create(struct bell *b)
         *b = BELL_NONE;
         if (pipe2(p, O_CLOEXEC | O_NONBLOCK) < 0)
                 return -errno;
+        b->own    = p[0];
         b->keeper = p[1];
-        b->own    = reopen(p[0]);
-        b->other  = reopen(p[0]);
-        close(p[0]);
-        if (b->own < 0 || b->other < 0) {
-                r = b->own < 0 ? b->own : b->other;
+        b->other  = reopen(p[0], O_RDWR);
+        if (b->other < 0)
+                r = b->other;
+        else if (fchmod(p[0], 0666) < 0)
+                r = -errno;
+        if (r < 0)
                 bell_close(b);
-        }
         return r;
 }
 
@@ -41,7 +43,6 @@ void bell_close(struct bell *b)
         fd_close(&b->own);
         fd_close(&b->other);
         fd_close(&b->keeper);
-        *b = BELL_NONE;
 }
 
 void bell_ring(int end)
@@ -49,9 +50,20 @@ void bell_ring(int end)
         (void)!write(end, "", 1);
 }
 
-bool bell_clear(int own)
+void bell_ring_own(int own)
 {
-        char junk[64];
+        int fd = reopen(own, O_WRONLY);
 
-        return read(own, junk, sizeof(junk)) > 0;
+        if (fd < 0)
+                return;
+        bell_ring(fd); /* no SIGPIPE: @own reads */
+        close(fd);
+}
+
+int bell_clear(int own)
+{
+        char    junk[64];
+        ssize_t n = read(own, junk, sizeof(junk));
+
+        return n > 0 ? 1 : n == 0 ? -EPIPE : 0;
 }

@@ -3,32 +3,36 @@
  *
  * An eventfd would be cheaper, but its file description is shared by all who hold it, and with it O_NONBLOCK and the epoll registrations: a hostile peer could clear
  * the flag and fill the counter, and our next write() would hang; and close() would not take the descriptor out of its owner's epoll sets while the peer keeps
- * its copy. Reopening a pipe through /proc/self/fd gives every party a description of its own. The parties' ends are opened for reading and writing, so that a
- * write never raises SIGPIPE (there is always a reader) and the owner can ring its own bell. The price is that the end of a process is not seen
- * as end of file here: irmd, which keeps an end of its own, rings when a process has died.
+ * its copy.
+ *
+ * The owner has the reading end. The other side's end is a description of its own, opened through /proc/self/fd for reading and writing: a pipe that has a reader
+ * raises no SIGPIPE. irmd keeps the writing end that the pipe was born with, and rings when a process has died; when irmd is not there either, the other side's end
+ * is the last that can write, and the kernel itself makes the owner's readable (POLLHUP) when its process dies. The owner rings its own bell, which is rare, by
+ * opening it for writing just for that; the pipe's mode lets any user do so who can see its descriptor in /proc, which is the owner.
  */
 #ifndef O7S_SHM_BELL_H
 #define O7S_SHM_BELL_H
 
-#include <stdbool.h>
-
 struct bell {
-        int own;    /* for the owner: readable when the bell was rung */
-        int other;  /* for the other side, to ring it                 */
-        int keeper; /* for irmd, to ring it                           */
+        int own;    /* for the owner: readable when the bell was rung or nobody can ring it any more */
+        int other;  /* for the other side, to ring it                                                */
+        int keeper; /* for irmd, to ring it; irmd ignores SIGPIPE                                    */
 };
 
 #define BELL_NONE ((struct bell){-1, -1, -1})
 
-/* 0 or -errno; on failure all ends are -1. All ends are non-blocking and close-on-exec. */
+/* 0 or -errno; on failure all ends are -1. All are non-blocking and close-on-exec. */
 int bell_create(struct bell *b);
 
 void bell_close(struct bell *b);
 
-/* Makes the bell readable. Never blocks: a pipe that is full is readable already. Works on any end. */
+/* Makes the bell readable, by the other's or the keeper's end. Never blocks: a pipe that is full is readable already. */
 void bell_ring(int end);
 
-/* Takes back what was rung. True when there was something. */
-bool bell_clear(int own);
+/* The same for the owner. */
+void bell_ring_own(int own);
+
+/* Takes back what was rung. 1, 0 (nothing was), or -EPIPE: nobody can ring it any more. */
+int bell_clear(int own);
 
 #endif

@@ -10,6 +10,7 @@
 
 #include <ouroboros/errno.h>
 
+#include "base/clock.h"
 #include "base/fd.h"
 #include "shm/bell.h"
 #include "shm/futex.h"
@@ -72,11 +73,12 @@ int port_open(struct port *p, int memfd, unsigned side, int bell, int peer_bell)
         return 0;
 }
 
-/* Takes what @word asks for and does it. The caller has published and fenced. */
+/* Takes what @word asks for and does it: the second half of whatever publishes. The fence pairs with that in declare(). */
 static bool wake(_Atomic uint32_t *word, int bell)
 {
         uint32_t state;
 
+        ring_fence();
         if (atomic_load_explicit(word, memory_order_relaxed) == RING_AWAKE)
                 return false;
         state = atomic_exchange(word, RING_AWAKE);
@@ -87,24 +89,36 @@ static bool wake(_Atomic uint32_t *word, int bell)
         return state != RING_AWAKE;
 }
 
+/* Says in @word how to be woken. What is looked at afterwards is seen, or the other side sees the word. The fence pairs with those in wake() and say_end(). */
+static void declare(_Atomic uint32_t *word, uint32_t state)
+{
+        atomic_store_explicit(word, state, memory_order_relaxed);
+        ring_fence();
+}
+
+static void rouse(_Atomic uint32_t *word)
+{
+        atomic_store(word, RING_AWAKE);
+        futex_wake(word);
+}
+
 /* Wakes whoever waits on the other side, in any way: the words of a peer that is being left or buried cannot be relied upon. */
-static void say_end(struct port_ctl *ctl, unsigned side, enum port_end end, int bell)
+static void say_end(struct port_ctl *ctl, unsigned side, enum port_end end)
 {
         uint32_t open = PORT_OPEN;
 
         atomic_compare_exchange_strong(&ctl->end[side].word, &open, end);
-        atomic_store(&ctl->ring[side].rx_word, RING_AWAKE);
-        futex_wake(&ctl->ring[side].rx_word);
-        atomic_store(&ctl->ring[!side].tx_word, RING_AWAKE);
-        futex_wake(&ctl->ring[!side].tx_word);
-        bell_ring(bell);
+        ring_fence();
+        rouse(&ctl->ring[side].rx_word);
+        rouse(&ctl->ring[!side].tx_word);
 }
 
 void port_close(struct port *p)
 {
         if (p->ctl == NULL)
                 return;
-        say_end(p->ctl, p->side, PORT_CLOSED, p->peer_bell);
+        say_end(p->ctl, p->side, PORT_CLOSED);
+        bell_ring(p->peer_bell);
         munmap(p->ctl, PORT_SIZE);
         p->ctl = NULL;
         fd_close(&p->bell);
@@ -115,10 +129,8 @@ void port_rouse(struct port *p)
 {
         if (p->ctl == NULL)
                 return;
-        atomic_store(&p->rx.ctl->rx_word, RING_AWAKE);
-        futex_wake(&p->rx.ctl->rx_word);
-        atomic_store(&p->tx.ctl->tx_word, RING_AWAKE);
-        futex_wake(&p->tx.ctl->tx_word);
+        rouse(&p->rx.ctl->rx_word);
+        rouse(&p->tx.ctl->tx_word);
 }
 
 void port_forget(struct port *p)
@@ -134,7 +146,9 @@ void port_bury(int memfd, unsigned side, int bell)
 
         if (ctl == MAP_FAILED)
                 return;
-        say_end(ctl, side, PORT_DIED, bell);
+        say_end(ctl, side, PORT_DIED);
+        if (bell >= 0)
+                bell_ring(bell);
         munmap(ctl, RING_PAGE);
 }
 
@@ -149,7 +163,7 @@ bool port_has_ended(int memfd, unsigned side)
 enum port_end port_peer(const struct port *p)
 {
         switch (atomic_load_explicit(&p->ctl->end[!p->side].word, memory_order_acquire)) {
-        case PORT_OPEN:   return PORT_OPEN;
+        case PORT_OPEN:   return p->hung_up ? PORT_DIED : PORT_OPEN;
         case PORT_CLOSED: return PORT_CLOSED;
         default:          return PORT_DIED;
         }
@@ -160,7 +174,7 @@ int port_write(struct port *p, const void *buf, size_t len)
         uint8_t *to;
         int      r;
 
-        if (len > PORT_MSG_MAX)
+        if (len == 0 || len > PORT_MSG_MAX)
                 return -EMSGSIZE;
         if (port_peer(p) != PORT_OPEN)
                 return -EFLOWDOWN;
@@ -169,7 +183,6 @@ int port_write(struct port *p, const void *buf, size_t len)
                 return r;
         memcpy(to, buf, len);
         ring_tx_commit(&p->tx, len);
-        atomic_thread_fence(memory_order_seq_cst); /* pairs with arm() and port_rx_prepare() */
         if (wake(&p->tx.ctl->rx_word, p->peer_bell))
                 p->wakes++;
         return 0;
@@ -177,21 +190,33 @@ int port_write(struct port *p, const void *buf, size_t len)
 
 bool port_tx_prepare(struct port *p)
 {
-        uint64_t seen = p->tx.tail;
+        uint64_t seen = port_tx_seen(p);
 
-        atomic_store(&p->tx.ctl->tx_word, RING_ASLEEP);
-        atomic_thread_fence(memory_order_seq_cst); /* pairs with give_room() */
+        declare(&p->tx.ctl->tx_word, RING_ASLEEP);
         return !port_tx_moved(p, seen);
+}
+
+/*
+ * A peer can move our sleep to a futex of its own (FUTEX_REQUEUE) where nobody would wake us, not even irmd when the peer has died: nobody sleeps for longer than
+ * this without a look.
+ */
+static int sleep_on(_Atomic uint32_t *word, int64_t deadline_ns)
+{
+        int64_t look_ns = clock_after(clock_now_ns(), 60 * NS_PER_S);
+
+        if (futex_wait(word, RING_ASLEEP, deadline_ns < look_ns ? deadline_ns : look_ns) != -ETIMEDOUT)
+                return 0;
+        return deadline_ns < look_ns ? -ETIMEDOUT : 0;
 }
 
 int port_tx_sleep(struct port *p, int64_t deadline_ns)
 {
-        return futex_wait(&p->tx.ctl->tx_word, RING_ASLEEP, deadline_ns) == -ETIMEDOUT ? -ETIMEDOUT : 0;
+        return sleep_on(&p->tx.ctl->tx_word, deadline_ns);
 }
 
 uint64_t port_tx_seen(const struct port *p)
 {
-        return p->tx.tail;
+        return p->tx.looked;
 }
 
 bool port_tx_moved(const struct port *p, uint64_t seen)
@@ -211,12 +236,16 @@ bool port_rx_moved(const struct port *p, uint64_t seen)
 
 int port_peek(struct port *p, const uint8_t **buf, size_t *len)
 {
-        return ring_rx_peek(&p->rx, PORT_MSG_MAX, buf, len);
+        int r = ring_rx_peek(&p->rx, PORT_MSG_MAX, buf, len);
+
+        if (r < 0)
+                return r;
+        p->vain = false;
+        return *len > 0 ? 0 : -EPROTO; /* port_write() sends none that is empty */
 }
 
 static void give_room(struct port *p)
 {
-        atomic_thread_fence(memory_order_seq_cst); /* pairs with port_tx_prepare() */
         (void)wake(&p->rx.ctl->tx_word, p->peer_bell);
 }
 
@@ -242,69 +271,79 @@ void port_rx_enter(struct port *p)
         if (!p->armed)
                 return;
         p->armed = false;
-        /* Whoever took the arm rings, or is about to. */
-        if ((atomic_exchange(&p->rx.ctl->rx_word, rest_state(p, RING_AWAKE)) & RING_ARMED) == 0)
-                p->rung = true;
+        if (atomic_exchange(&p->rx.ctl->rx_word, rest_state(p, RING_AWAKE)) & RING_ARMED)
+                p->vain = true;
+        else
+                p->rung = true; /* whoever took the arm rings, or is about to */
 }
 
 /*
  * Takes the ring back. It may still be on its way from a writer that was interrupted between taking the arm and ringing: then we yield to it a few times. One that
- * never comes (the peer lies), or comes later, makes the descriptor readable without a message once: the peer's flow, the peer's fault.
+ * comes later makes the descriptor readable without a message; so does a peer that rings for nothing. The visit that this causes finds nothing to
+ * read, and such a visit looks for a ring at its end. So each costs one visit.
  */
 static void clear_bell(struct port *p)
 {
-        for (int i = 0; i < 50 && !bell_clear(p->bell); i++)
+        int r = bell_clear(p->bell);
+
+        for (int i = 0; p->rung && r == 0 && i < 50; i++) {
                 sched_yield();
+                r = bell_clear(p->bell);
+        }
+        if (r == -EPIPE)
+                p->hung_up = true;
         p->rung = false;
+        p->vain = false;
 }
 
 /* True: the bell is armed and there is nothing to read. */
 static bool arm(struct port *p)
 {
-        atomic_store(&p->rx.ctl->rx_word, rest_state(p, RING_ARMED));
+        declare(&p->rx.ctl->rx_word, rest_state(p, RING_ARMED));
         p->armed = true;
-        atomic_thread_fence(memory_order_seq_cst); /* pairs with port_write() and say_end() */
         if (!something_to_read(p))
                 return true;
         port_rx_enter(p);
         return false;
 }
 
+/* Leaves an empty ring. False: it is not empty any more. */
+static bool rest(struct port *p)
+{
+        if (ring_rx_publish(&p->rx))
+                give_room(p);
+        if (p->rung || p->vain)
+                clear_bell(p);
+        return arm(p);
+}
+
 void port_rx_leave(struct port *p)
 {
-        for (;;) {
-                if (something_to_read(p)) {
-                        if (!p->rung)
-                                bell_ring(p->bell);
-                        p->rung = true;
-                        /* Sleepers of this process are woken for what we leave behind. */
-                        if (p->n_asleep > 0)
-                                (void)wake(&p->rx.ctl->rx_word, p->bell);
-                        return;
-                }
-                if (ring_rx_publish(&p->rx))
-                        give_room(p);
-                if (p->rung)
-                        clear_bell(p);
-                if (arm(p))
-                        return;
-        }
+        port_rx_enter(p); /* another reader may have left while we were outside the lock */
+        if (!something_to_read(p) && rest(p))
+                return;
+        if (!p->rung)
+                bell_ring_own(p->bell);
+        p->rung = true;
+        /* Sleepers of this process are woken for what we leave behind. */
+        if (p->n_asleep > 0)
+                (void)wake(&p->rx.ctl->rx_word, p->bell);
 }
 
 bool port_rx_prepare(struct port *p)
 {
+        port_rx_enter(p); /* as in port_rx_leave() */
         p->n_asleep++;
         if (ring_rx_publish(&p->rx))
                 give_room(p);
-        atomic_store(&p->rx.ctl->rx_word, RING_ASLEEP);
-        atomic_thread_fence(memory_order_seq_cst); /* pairs with port_write() and say_end() */
+        declare(&p->rx.ctl->rx_word, RING_ASLEEP);
         return !something_to_read(p);
 }
 
 int port_rx_sleep(struct port *p, int64_t deadline_ns)
 {
         /* Another reader of this process may have come and armed the bell meanwhile: then this returns at once, and the caller prepares again. */
-        return futex_wait(&p->rx.ctl->rx_word, RING_ASLEEP, deadline_ns) == -ETIMEDOUT ? -ETIMEDOUT : 0;
+        return sleep_on(&p->rx.ctl->rx_word, deadline_ns);
 }
 
 void port_rx_awake(struct port *p)

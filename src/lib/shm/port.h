@@ -41,6 +41,8 @@ struct port {
         int              peer_bell;  /* owned                                                    */
         bool             armed;      /* we left RING_ARMED in the word                           */
         bool             rung;       /* the bell was rung and not cleared                        */
+        bool             vain;       /* this visit found the bell armed and nothing to read yet   */
+        bool             hung_up;    /* the kernel says that the peer's process is gone          */
         unsigned         n_asleep;   /* readers in port_rx_sleep()                               */
         uint64_t         wakes;      /* times that the peer was woken                            */
 };
@@ -66,7 +68,10 @@ void port_rouse(struct port *p);
 /* Gives the mapping and descriptors back without a word to the peer: for a forked child, whose parent goes on. */
 void port_forget(struct port *p);
 
-/* For irmd: says in the port @memfd that @side has died and wakes the other one, whose bell @bell is any end of. */
+/*
+ * For irmd: says in the port @memfd that @side has died and wakes the other one, whose bell @bell is an end of, or -1: then who polls it hears of it
+ * when the last end that can ring it is closed.
+ */
 void port_bury(int memfd, unsigned side, int bell);
 
 /* For irmd: whether @side has said in the port @memfd that it has ended. */

@@ -13,14 +13,17 @@ void ring_rx_init(struct ring_rx *r, struct ring_ctl *ctl, const void *mem, uint
         *r = (struct ring_rx){.ctl = ctl, .mem = mem, .size = size};
 }
 
-/* Looks where the consumer is. False: it lies. Acquire pairs with the release in ring_rx_publish(): its reads of the room are over. */
+/* Looks where the consumer is. False: it lies. Acquire pairs with ring_rx_publish(): its reads of the room are over. */
 static bool tx_refresh(struct ring_tx *t)
 {
         uint64_t tail = atomic_load_explicit(&t->ctl->tail, memory_order_acquire);
 
+        if (tail == t->looked) /* maybe less than t->tail, when we have started a lap since */
+                return true;
         if (tail < t->tail || tail > t->head)
                 return false;
-        t->tail = tail;
+        t->tail   = tail;
+        t->looked = tail;
         return true;
 }
 
@@ -29,37 +32,46 @@ static void put_len(struct ring_tx *t, uint64_t pos, uint32_t len)
         memcpy(t->mem + (pos & (t->size - 1)), &len, sizeof(len));
 }
 
-/* Whether the record would leave the page it begins in, that is whether it is time to look for a chance to restart at the front. */
+static bool has_room(const struct ring_tx *t, uint64_t need)
+{
+        return t->head + need - t->tail <= t->size;
+}
+
+/* Whether the record would leave the page that it begins in: time to look for a chance to start a lap early. */
 static bool leaves_page(uint64_t at, uint64_t need)
 {
         return at >= RING_PAGE / 2 && (at & (RING_PAGE - 1)) + need >= RING_PAGE;
+}
+
+/* The consumer looks at the front when it sees a head beyond it, that is after ring_tx_commit(). */
+static void start_lap(struct ring_tx *t)
+{
+        t->head = (t->head | (t->size - 1)) + 1;
+        t->tail = t->head;
+        atomic_store_explicit(&t->ctl->front, t->head, memory_order_relaxed);
 }
 
 int ring_tx_reserve(struct ring_tx *t, size_t len, uint8_t **p)
 {
         uint64_t need = ring_record(len);
         uint64_t at   = t->head & (t->size - 1);
-        uint64_t skip = 0;
+        uint64_t skip = at + need > t->size ? t->size - at : 0;
+        bool     leaves;
 
         if (len > ring_max(t->size))
                 return -EMSGSIZE;
-        if (at + need > t->size) {
-                skip = t->size - at;
-        } else if (leaves_page(at, need)) {
-                if (!tx_refresh(t))
-                        return -EPROTO;
-                if (t->tail == t->head)
-                        skip = t->size - at;
+        leaves = leaves_page(at, need);
+        if ((leaves || !has_room(t, skip + need)) && !tx_refresh(t))
+                return -EPROTO;
+        if (leaves && t->tail == t->head) {
+                start_lap(t);
+                skip = 0;
         }
-        if (t->head + skip + need - t->tail > t->size) {
-                if (!tx_refresh(t))
-                        return -EPROTO;
-                if (t->head + skip + need - t->tail > t->size)
-                        return -EAGAIN;
-        }
+        if (!has_room(t, skip + need))
+                return -EAGAIN;
         if (skip > 0) {
                 put_len(t, t->head, RING_SKIP);
-                t->head += skip; /* published with the record, so a skip never stands alone */
+                t->head += skip; /* published with the record, so that a skip never stands alone */
         }
         *p = t->mem + (t->head & (t->size - 1)) + sizeof(uint32_t);
         return 0;
@@ -77,16 +89,30 @@ uint64_t ring_tx_used(const struct ring_tx *t)
 {
         uint64_t tail = atomic_load_explicit(&t->ctl->tail, memory_order_acquire);
 
-        return tail > t->head || t->head - tail > t->size ? 0 : t->head - tail;
+        if (tail < t->tail)
+                tail = t->tail;
+        return tail > t->head ? 0 : t->head - tail;
 }
 
-/* Looks where the producer is. False: it lies. */
+/* The beginning of what is unread when the producer is at @head: where the tail is, or the front that was moved beyond it. */
+static uint64_t rx_begin(const struct ring_rx *r, uint64_t head)
+{
+        uint64_t front = atomic_load_explicit(&r->ctl->front, memory_order_relaxed);
+
+        return front > r->tail && front <= head ? front : r->tail;
+}
+
+/* Looks where the producer is, when all that was seen is taken. False: it lies. */
 static bool rx_refresh(struct ring_rx *r)
 {
-        uint64_t head = atomic_load_explicit(&r->ctl->head, memory_order_acquire);
+        uint64_t head  = atomic_load_explicit(&r->ctl->head, memory_order_acquire);
+        uint64_t begin = rx_begin(r, head);
 
-        if (head < r->head || head - r->tail > r->size || (head & (RING_ALIGN - 1)) != 0)
+        if (begin != r->tail && (begin - r->tail > r->size || (begin & (r->size - 1)) != 0))
                 return false;
+        if (head < begin || head - begin > r->size || (head & (RING_ALIGN - 1)) != 0)
+                return false;
+        r->tail = begin;
         r->head = head;
         return true;
 }
@@ -94,19 +120,18 @@ static bool rx_refresh(struct ring_rx *r)
 /* The length in front of the record at @pos: one load, since the producer may change it under our eyes. */
 static uint32_t get_len(const struct ring_rx *r, uint64_t pos)
 {
-        uint32_t len = *(const volatile uint32_t *)(const void *)(r->mem + (pos & (r->size - 1)));
-
-        return len;
+        return *(const volatile uint32_t *)(const void *)(r->mem + (pos & (r->size - 1)));
 }
 
 int ring_rx_peek(struct ring_rx *r, size_t max, const uint8_t **p, size_t *len)
 {
-        uint64_t tail = r->tail;
+        uint64_t tail;
         uint64_t at;
         uint32_t n;
 
-        if (tail == r->head && !rx_refresh(r))
+        if (r->tail == r->head && !rx_refresh(r))
                 return -EPROTO;
+        tail = r->tail;
         if (tail == r->head)
                 return -EAGAIN;
         n = get_len(r, tail);
@@ -138,21 +163,20 @@ bool ring_rx_publish(struct ring_rx *r)
 bool ring_rx_pop(struct ring_rx *r)
 {
         r->tail = r->next;
-        /* Room is given back in eighths: a store to a line that the producer reads is dear, and so is the fence that its waiter needs. */
+        /* Room is given back in eighths: a store to a line that the producer reads is dear. */
         return r->tail - r->tail_published >= r->size / 8 && ring_rx_publish(r);
 }
 
 bool ring_rx_ready(struct ring_rx *r)
 {
-        if (r->tail == r->head)
-                (void)rx_refresh(r); /* a lie shows at the next peek */
-        return r->tail != r->head ||
-               atomic_load_explicit(&r->ctl->head, memory_order_relaxed) != r->head;
+        /* A lie counts as something: it shows at the next peek. */
+        return r->tail != r->head || !rx_refresh(r) || r->tail != r->head;
 }
 
 uint64_t ring_rx_used(const struct ring_rx *r)
 {
-        uint64_t head = atomic_load_explicit(&r->ctl->head, memory_order_acquire);
+        uint64_t head  = atomic_load_explicit(&r->ctl->head, memory_order_acquire);
+        uint64_t begin = rx_begin(r, head);
 
-        return head < r->tail || head - r->tail > r->size ? 0 : head - r->tail;
+        return head < begin || head - begin > r->size ? 0 : head - begin;
 }
