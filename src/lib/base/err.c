@@ -1,6 +1,7 @@
 #include "base/err.h"
 
 #include <ouroboros/errno.h>
+#include <limits.h>
 #include <stdbool.h>
 #include <string.h>
 
@@ -25,10 +26,15 @@ static bool is_own(int code)
         return code >= ENOTALLOC && code <= EAUTH;
 }
 
+/* INT_MIN, which has no positive twin, is as unknown as INT_MAX. */
+static int positive(int code)
+{
+        return code >= 0 ? code : code == INT_MIN ? INT_MAX : -code;
+}
+
 int err_std(int code)
 {
-        if (code < 0)
-                code = -code;
+        code = positive(code);
         return is_own(code) ? own[code - ENOTALLOC].std : code;
 }
 
@@ -43,8 +49,7 @@ O7S_API const char *o7s_strerror(int code)
 {
         const char *text;
 
-        if (code < 0)
-                code = -code;
+        code = positive(code);
         if (is_own(code))
                 return own[code - ENOTALLOC].text;
         text = strerrordesc_np(code);

@@ -5,8 +5,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "base/str.h"
 
 static struct {
         const char    *ident;
@@ -17,11 +20,22 @@ static struct {
 static const char *const names[LOG_N_LEVELS] = {"error", "warning", "info", "debug"};
 static const int         syslog_prio[]       = {3, 4, 6, 7};
 
+/* Whether @fd is the stream to the journal that systemd names. The variable alone says little: every child inherits it. */
+static bool is_journal(int fd)
+{
+        const char        *s = getenv("JOURNAL_STREAM");
+        unsigned long long dev, ino;
+        struct stat        st;
+
+        return s != NULL && sscanf(s, "%llu:%llu", &dev, &ino) == 2 && fstat(fd, &st) == 0 &&
+               dev == st.st_dev && ino == st.st_ino;
+}
+
 void log_init(const char *ident, enum log_level level)
 {
         lg.ident   = ident;
         lg.level   = level;
-        lg.journal = getenv("JOURNAL_STREAM") != NULL;
+        lg.journal = is_journal(STDERR_FILENO);
 }
 
 bool log_level_parse(const char *s, enum log_level *level)
@@ -45,39 +59,45 @@ bool log_on(enum log_level level)
         return level <= lg.level;
 }
 
-/* Copies @in to @out with control characters as \xNN. Cuts what does not fit. */
+/* Copies @in to @out, what is not printable as \xNN. Cuts what does not fit. */
 static size_t escape(char *out, size_t cap, const char *in)
 {
         size_t n = 0;
 
-        for (; *in != '\0' && n + 5 < cap; in++) {
-                unsigned char c = (unsigned char)*in;
+        while (*in != '\0' && n + 5 < cap) {
+                size_t len = str_char(in);
 
-                if (c >= 0x20 && c != 0x7f)
-                        out[n++] = (char)c;
-                else
-                        n += (size_t)snprintf(out + n, 5, "\\x%02x", c);
+                if (len > 0) {
+                        memcpy(out + n, in, len);
+                        n += len;
+                        in += len;
+                } else {
+                        n += (size_t)snprintf(out + n, 5, "\\x%02x", (unsigned char)*in++);
+                }
         }
         return n;
 }
 
-static size_t prefix(char *out, size_t cap, enum log_level level)
+static void prefix(char *out, size_t cap, enum log_level level)
 {
         struct timespec ts;
         struct tm       tm;
         char            when[32];
 
-        if (lg.journal)
-                return (size_t)snprintf(out, cap, "<%d>", syslog_prio[level]);
+        if (lg.journal) {
+                snprintf(out, cap, "<%d>", syslog_prio[level]);
+                return;
+        }
         clock_gettime(CLOCK_REALTIME, &ts);
         gmtime_r(&ts.tv_sec, &tm);
         strftime(when, sizeof(when), "%Y-%m-%dT%H:%M:%S", &tm);
-        return (size_t)snprintf(out, cap, "%s.%03ldZ %s[%d] %s: ", when, ts.tv_nsec / 1000000, lg.ident,
-                                (int)getpid(), names[level]);
+        snprintf(out, cap, "%s.%03ldZ %s[%d] %s: ", when, ts.tv_nsec / 1000000, lg.ident, (int)getpid(),
+                 names[level]);
 }
 
 void log_line(enum log_level level, const char *fmt, ...)
 {
+        int     saved = errno;
         char    text[1024];
         char    line[2048];
         size_t  n;
@@ -85,11 +105,14 @@ void log_line(enum log_level level, const char *fmt, ...)
 
         if (!log_on(level))
                 return;
+        prefix(text, 512, level);
+        n     = escape(line, sizeof(line) - 1, text);
+        errno = saved; /* for %m */
         va_start(ap, fmt);
         vsnprintf(text, sizeof(text), fmt, ap);
         va_end(ap);
-        n = prefix(line, 256, level);
-        n += escape(line + n, sizeof(line) - n - 1, text);
+        n += escape(line + n, sizeof(line) - 1 - n, text);
         line[n++] = '\n';
         (void)!write(STDERR_FILENO, line, n); /* one write, one line; a log that is gone must not stop us */
+        errno = saved;
 }

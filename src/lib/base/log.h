@@ -20,7 +20,9 @@ const char *log_level_name(enum log_level level);
 /* Whether a line of @level would be written: for callers that must prepare something dear. */
 bool log_on(enum log_level level);
 
-/* Control characters in the result are escaped, so that no peer can forge a line. */
+/*
+ * What is not printable UTF-8 in the result is escaped, so that no peer can forge a line or talk to the terminal. Keeps errno.
+ */
 void log_line(enum log_level level, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 #define log_err(...)  log_line(LOG_ERROR, __VA_ARGS__)

@@ -42,16 +42,24 @@ static size_t utf8_len(const unsigned char *s)
         return n;
 }
 
-bool str_text_ok(const char *s)
+size_t str_char(const char *s)
 {
         const unsigned char *p = (const unsigned char *)s;
-        size_t               n;
 
-        for (; *p != '\0'; p += n) {
-                n = utf8_len(p);
-                if (n == 0 || *p < 0x20 || *p == 0x7f)
-                        return false;
-                if (n == 2 && p[0] == 0xc2 && p[1] < 0xa0) /* C1 controls */
+        if (*p < 0x20 || *p == 0x7f)
+                return 0;
+        if (p[0] == 0xc2 && p[1] >= 0x80 && p[1] < 0xa0) /* C1 */
+                return 0;
+        return utf8_len(p);
+}
+
+bool str_text_ok(const char *s)
+{
+        size_t n;
+
+        for (; *s != '\0'; s += n) {
+                n = str_char(s);
+                if (n == 0)
                         return false;
         }
         return true;

@@ -14,6 +14,11 @@ bool str_copy(char *dst, size_t cap, const char *src);
  */
 const char *str_name_fault(const char *s);
 
+/*
+ * Bytes of the character at @s, which is not the terminator: 0 when it is a control character (C0, DEL, C1) or not well-formed UTF-8 (RFC 3629).
+ */
+size_t str_char(const char *s);
+
 /* Whether @s is well-formed UTF-8 (RFC 3629) without control characters. */
 bool str_text_ok(const char *s);
 

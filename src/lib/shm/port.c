@@ -23,7 +23,8 @@ struct port_ctl {
 };
 
 _Static_assert(sizeof(struct port_ctl) <= RING_PAGE, "the control block is one page");
-_Static_assert(PORT_MSG_MAX <= PORT_RING_SIZE / 2 - 8, "every message fits an empty ring");
+_Static_assert(PORT_MSG_MAX <= 3 * (PORT_RING_SIZE / 8) - 4,
+               "every message fits an empty ring, see ring_max()");
 
 #define SEALS (F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL)
 
@@ -65,7 +66,8 @@ int port_open(struct port *p, int memfd, unsigned side, int bell, int peer_bell)
         if (mem == MAP_FAILED)
                 return -errno;
         (void)madvise(mem, PORT_SIZE, MADV_DONTFORK);
-        *p = (struct port){.ctl = (struct port_ctl *)(void *)mem, .side = side, .bell = bell, .peer_bell = peer_bell};
+        *p = (struct port){
+                .ctl = (struct port_ctl *)(void *)mem, .side = side, .bell = bell, .peer_bell = peer_bell};
         mem += RING_PAGE;
         ring_tx_init(&p->tx, &p->ctl->ring[side], mem + side * PORT_RING_SIZE, PORT_RING_SIZE);
         ring_rx_init(&p->rx, &p->ctl->ring[!side], mem + !side * PORT_RING_SIZE, PORT_RING_SIZE);
@@ -155,7 +157,7 @@ void port_bury(int memfd, unsigned side, int bell)
 bool port_has_ended(int memfd, unsigned side)
 {
         uint32_t end = PORT_OPEN;
-        off_t    at  = (off_t)(offsetof(struct port_ctl, end) + side * sizeof(((struct port_ctl *)0)->end[0]));
+        off_t    at = (off_t)(offsetof(struct port_ctl, end) + side * sizeof(((struct port_ctl *)0)->end[0]));
 
         return pread(memfd, &end, sizeof(end), at) == (ssize_t)sizeof(end) && end != PORT_OPEN;
 }
@@ -163,9 +165,9 @@ bool port_has_ended(int memfd, unsigned side)
 enum port_end port_peer(const struct port *p)
 {
         switch (atomic_load_explicit(&p->ctl->end[!p->side].word, memory_order_acquire)) {
-        case PORT_OPEN:   return p->hung_up ? PORT_DIED : PORT_OPEN;
+        case PORT_OPEN: return p->hung_up ? PORT_DIED : PORT_OPEN;
         case PORT_CLOSED: return PORT_CLOSED;
-        default:          return PORT_DIED;
+        default: return PORT_DIED;
         }
 }
 
@@ -221,7 +223,8 @@ uint64_t port_tx_seen(const struct port *p)
 
 bool port_tx_moved(const struct port *p, uint64_t seen)
 {
-        return atomic_load_explicit(&p->tx.ctl->tail, memory_order_acquire) != seen || port_peer(p) != PORT_OPEN;
+        return atomic_load_explicit(&p->tx.ctl->tail, memory_order_acquire) != seen ||
+               port_peer(p) != PORT_OPEN;
 }
 
 uint64_t port_rx_seen(const struct port *p)
@@ -231,7 +234,8 @@ uint64_t port_rx_seen(const struct port *p)
 
 bool port_rx_moved(const struct port *p, uint64_t seen)
 {
-        return atomic_load_explicit(&p->rx.ctl->head, memory_order_acquire) != seen || port_peer(p) != PORT_OPEN;
+        return atomic_load_explicit(&p->rx.ctl->head, memory_order_acquire) != seen ||
+               port_peer(p) != PORT_OPEN;
 }
 
 int port_peek(struct port *p, const uint8_t **buf, size_t *len)

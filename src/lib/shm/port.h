@@ -37,14 +37,14 @@ struct port {
         unsigned         side;
         struct ring_tx   tx;
         struct ring_rx   rx;
-        int              bell;       /* own end, readable when there is something to read; owned */
-        int              peer_bell;  /* owned                                                    */
-        bool             armed;      /* we left RING_ARMED in the word                           */
-        bool             rung;       /* the bell was rung and not cleared                        */
-        bool             vain;       /* this visit found the bell armed and nothing to read yet   */
-        bool             hung_up;    /* the kernel says that the peer's process is gone          */
-        unsigned         n_asleep;   /* readers in port_rx_sleep()                               */
-        uint64_t         wakes;      /* times that the peer was woken                            */
+        int              bell;      /* own end, readable when there is something to read; owned */
+        int              peer_bell; /* owned                                                    */
+        bool             armed;     /* we left RING_ARMED in the word                           */
+        bool             rung;      /* the bell was rung and not cleared                        */
+        bool             vain;      /* this visit found the bell armed and nothing to read yet  */
+        bool             hung_up;   /* the kernel says that the peer's process is gone          */
+        unsigned         n_asleep;  /* readers in port_rx_sleep()                               */
+        uint64_t         wakes;     /* times that the peer was woken                            */
 };
 
 /* New sealed memory for a port. Returns its descriptor or -errno. */
