@@ -44,7 +44,7 @@ int irm_check_name(const char *what, const char *name)
                 return 0;
         if (name == NULL || !str_text_ok(name) || name[0] == '\0')
                 return irm_refuse(-EINVAL, "the %s %s", what, fault);
-        return irm_refuse(-EINVAL, "the %s \"%s\" %s", what, name, fault);
+        return irm_refuse(-EINVAL, "the %s '%s' %s", what, name, fault);
 }
 
 /* What the daemon says, unless it could play tricks on a terminal. */

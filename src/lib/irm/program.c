@@ -63,11 +63,11 @@ int irm_find_program(const char *prog, char path[PATH_MAX])
                 return irm_refuse(-EINVAL, "the program is empty");
         ret = find(prog, path);
         if (ret == -ENOENT)
-                return irm_refuse(ret, "there is no program \"%s\"%s", prog,
+                return irm_refuse(ret, "there is no program '%s'%s", prog,
                                   strchr(prog, '/') == NULL ? " in PATH" : "");
         if (ret == -EACCES)
-                return irm_refuse(ret, "\"%s\" is not a file that can be executed", prog);
-        return ret < 0 ? irm_refuse(ret, "cannot look up \"%s\": %s", prog, o7s_strerror(ret)) : 0;
+                return irm_refuse(ret, "'%s' is not a file that can be executed", prog);
+        return ret < 0 ? irm_refuse(ret, "cannot look up '%s': %s", prog, o7s_strerror(ret)) : 0;
 }
 
 int irm_find_bound_program(const char *prog, char path[PATH_MAX])

@@ -35,16 +35,16 @@ static int fault_no_key(struct args *a, const struct form *form, const struct ma
         size_t      at         = 0;
 
         if (m->other != NULL)
-                return fault(a, "\"%s\" could be \"%s\" or \"%s\"", m->typed, m->word, m->other);
+                return fault(a, "'%s' could be '%s' or '%s'", m->typed, m->word, m->other);
         if (m->typed[0] == '-')
-                return fault(a, "there is no option \"%s\"", m->typed);
+                return fault(a, "there is no option '%s'", m->typed);
         if (m->near != NULL)
-                return fault(a, "there is no keyword \"%s\": did you mean \"%s\"?", m->typed, m->near);
+                return fault(a, "there is no keyword '%s': did you mean '%s'?", m->typed, m->near);
         for (const struct key *k = form->keys; k != NULL && k->name != NULL && at < sizeof(known); k++) {
                 at += (size_t)snprintf(known + at, sizeof(known) - at, "%s%s", sep, k->name);
                 sep = ", ";
         }
-        return fault(a, "there is no keyword \"%s\": %s", m->typed, known);
+        return fault(a, "there is no keyword '%s': %s", m->typed, known);
 }
 
 /* Whether @value is one of the choice "this|that", in any letter case. */
@@ -68,11 +68,11 @@ static int check_value(struct args *a, const struct key *key, const char *value)
         unsigned long long pid;
 
         if (value[0] == '\0')
-                return fault(a, "\"%s\" is empty", key->name);
+                return fault(a, "'%s' is empty", key->name);
         if ((key->opts & KEY_PID) != 0 && (!str_number(value, INT_MAX, &pid) || pid == 0))
-                return fault(a, "\"%s\" is no process id", value);
+                return fault(a, "'%s' is no process id", value);
         if (key->value != NULL && strchr(key->value, '|') != NULL && !choice_has(key->value, value))
-                return fault(a, "\"%s\" is no %s: it is one of %s", value, key->name, key->value);
+                return fault(a, "'%s' is no %s: it is one of %s", value, key->name, key->value);
         return 0;
 }
 
@@ -90,9 +90,9 @@ static ssize_t take_key(struct args *a, const struct form *form, char **words, s
                 return fault_no_key(a, form, &m);
         key = &form->keys[m.index];
         if ((key->opts & KEY_REPEAT) == 0 && args_get(a, key->name) != NULL)
-                return fault(a, "\"%s\" is given twice", key->name);
+                return fault(a, "'%s' is given twice", key->name);
         if (key->value != NULL && n < 2)
-                return fault(a, "\"%s\" needs a value: %s", key->name, key->value);
+                return fault(a, "'%s' needs a value: %s", key->name, key->value);
         ret = key->value != NULL ? check_value(a, key, words[1]) : 0;
         if (ret < 0)
                 return ret;
@@ -112,8 +112,8 @@ static int check_any(struct args *a, const struct form *form)
                 if (args_get(a, k->name) != NULL)
                         return 0;
                 if (at < sizeof(any))
-                        at += (size_t)snprintf(any + at, sizeof(any) - at, "%s\"%s %s\"",
-                                               at > 0 ? " or " : "", k->name, k->value);
+                        at += (size_t)snprintf(any + at, sizeof(any) - at, "%s'%s %s'", at > 0 ? " or " : "",
+                                               k->name, k->value);
         }
         return at > 0 ? fault(a, "%s is needed", any) : 0;
 }
@@ -124,9 +124,9 @@ static int check_missing(struct args *a, const struct form *form)
                 return fault(a, "%s is missing: %s", form->operand.name, form->operand.help);
         for (const struct key *k = form->keys; k != NULL && k->name != NULL; k++)
                 if ((k->opts & KEY_NEEDED) != 0 && args_get(a, k->name) == NULL)
-                        return fault(a, "\"%s %s\" is missing: %s", k->name, k->value, k->help);
+                        return fault(a, "'%s %s' is missing: %s", k->name, k->value, k->help);
         if (a->n_rest > 0 && form->rest.value != NULL && args_get(a, form->rest.value) == NULL)
-                return fault(a, "what comes after -- needs the keyword \"%s\"", form->rest.value);
+                return fault(a, "what comes after -- needs the keyword '%s'", form->rest.value);
         return check_any(a, form);
 }
 

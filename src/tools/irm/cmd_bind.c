@@ -40,7 +40,7 @@ static int bind_program(const struct args *a)
         if (ret == 0)
                 ret = ask(m.name, &IRM_REQUEST(BIND_PROGRAM, bind_program, &m));
         if (ret < 0)
-                return out_refused(ret, "bind the program \"%s\" to \"%s\"", a->operand, m.name);
+                return out_refused(ret, "bind the program '%s' to '%s'", a->operand, m.name);
         return out_done(a, program_binding(&m));
 }
 
@@ -55,7 +55,7 @@ static int unbind_program(const struct args *a)
         if (ret == 0)
                 ret = ask(m.name, &IRM_REQUEST(UNBIND_PROGRAM, unbind_program, &m));
         if (ret < 0)
-                return out_refused(ret, "unbind the program \"%s\" from \"%s\"", a->operand, m.name);
+                return out_refused(ret, "unbind the program '%s' from '%s'", a->operand, m.name);
         return out_done(a, json_pack("{s:o, s:o}", "program", out_text(path), "name", out_text(m.name)));
 }
 
@@ -73,7 +73,7 @@ static int bind_process(const struct args *a)
         int         ret  = irm_bind_process(pid, name);
 
         if (ret < 0)
-                return out_refused(ret, "bind the process %d to \"%s\"", (int)pid, name);
+                return out_refused(ret, "bind the process %d to '%s'", (int)pid, name);
         return process_done(a, pid, name);
 }
 
@@ -84,7 +84,7 @@ static int unbind_process(const struct args *a)
         int         ret  = irm_unbind_process(pid, name);
 
         if (ret < 0)
-                return out_refused(ret, "unbind the process %d from \"%s\"", (int)pid, name);
+                return out_refused(ret, "unbind the process %d from '%s'", (int)pid, name);
         return process_done(a, pid, name);
 }
 
@@ -105,7 +105,7 @@ static int bind_ipcp(const struct args *a)
         if (ret == 0)
                 ret = ask(m.name, &IRM_REQUEST(BIND_IPCP, bind_ipcp, &m));
         if (ret < 0)
-                return out_refused(ret, "bind the IPCP \"%s\" to \"%s\"", m.ipcp, m.name);
+                return out_refused(ret, "bind the IPCP '%s' to '%s'", m.ipcp, m.name);
         return ipcp_done(a, m.name);
 }
 
@@ -119,7 +119,7 @@ static int unbind_ipcp(const struct args *a)
         if (ret == 0)
                 ret = ask(m.name, &IRM_REQUEST(UNBIND_IPCP, unbind_ipcp, &m));
         if (ret < 0)
-                return out_refused(ret, "unbind the IPCP \"%s\" from \"%s\"", m.ipcp, m.name);
+                return out_refused(ret, "unbind the IPCP '%s' from '%s'", m.ipcp, m.name);
         return ipcp_done(a, m.name);
 }
 

@@ -46,7 +46,7 @@ static int run_create(const struct args *a)
         pid_t          pid  = irm_create_ipcp(name, type);
 
         if (pid < 0)
-                return out_refused(pid, "create the IPCP \"%s\"", name);
+                return out_refused(pid, "create the IPCP '%s'", name);
         return out_done(a, json_pack("{s:i, s:o, s:s}", "pid", (int)pid, "name", out_text(name), "type",
                                      pb_ipcp_type_name(type)));
 }
@@ -63,8 +63,7 @@ static int find_or_create(const struct args *a, const char *name, struct ipcp_li
         if (ret == 0 && typed && ipcp->type != type_of(a))
                 return irm_refuse(-EIPCPTYPE, "it is of type %s", pb_ipcp_type_name(ipcp->type));
         if (ret == -EIPCP && !typed)
-                return irm_refuse(ret,
-                                  "there is no such IPCP yet, and none can be created without \"type T\"");
+                return irm_refuse(ret, "there is no such IPCP yet, and none can be created without 'type T'");
         if (ret != -EIPCP)
                 return ret;
         ipcp->type = type_of(a);
@@ -97,12 +96,12 @@ static int run_bootstrap(const struct args *a)
         int                   status, ret = find_or_create(a, name, &ipcp, &made);
 
         if (ret < 0)
-                return out_refused(ret, "bootstrap the IPCP \"%s\"", name);
+                return out_refused(ret, "bootstrap the IPCP '%s'", name);
         ret = configure(a, ipcp.type, &conf);
         if (ret == 0)
                 ret = irm_bootstrap_ipcp(ipcp.pid, &conf);
         if (ret < 0) {
-                status = out_refused(ret, "bootstrap the IPCP \"%s\"", name);
+                status = out_refused(ret, "bootstrap the IPCP '%s'", name);
                 if (made) /* nothing half done */
                         irm_destroy_ipcp(ipcp.pid);
                 return status;
@@ -149,7 +148,7 @@ static int run_destroy(const struct args *a)
         if (ret == 0)
                 ret = irm_destroy_ipcp(ipcp.pid);
         if (ret < 0)
-                return out_refused(ret, "destroy the IPCP \"%s\"", name);
+                return out_refused(ret, "destroy the IPCP '%s'", name);
         return out_done(a, json_pack("{s:i, s:o}", "pid", (int)ipcp.pid, "name", out_text(name)));
 }
 

@@ -108,7 +108,7 @@ static int run_show(const struct args *a)
                 ret = irm_refuse(-ENAME, "there is none");
         if (ret < 0) {
                 json_decref(layers);
-                return out_refused(ret, "show the layer \"%s\"", a->operand);
+                return out_refused(ret, "show the layer '%s'", a->operand);
         }
         layer = json_incref(find_layer(layers, a->operand));
         json_decref(layers);

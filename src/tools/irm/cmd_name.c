@@ -27,7 +27,7 @@ static int run_create(const struct args *a)
                 ret = irm_create_name(&info);
         }
         if (ret < 0)
-                return out_refused(ret, "create the name \"%s\"", a->operand);
+                return out_refused(ret, "create the name '%s'", a->operand);
         return out_done(a,
                         json_pack("{s:o, s:s}", "name", out_text(info.name), "lb", pb_lb_name(info.pol_lb)));
 }
@@ -49,14 +49,14 @@ static int run_destroy(const struct args *a)
 
         if (ret < 0) {
                 json_decref(destroyed);
-                return out_refused(ret, "destroy the name \"%s\"", a->operand);
+                return out_refused(ret, "destroy the name '%s'", a->operand);
         }
         for (size_t i = 0; i < json_array_size(rows) && status != EXIT_NO_DAEMON; i++) {
                 const char *name = list_row_text(json_array_get(rows, i), "name");
 
                 ret = irm_destroy_name(name);
                 if (ret < 0)
-                        status = out_refused(ret, "destroy the name \"%s\"", name);
+                        status = out_refused(ret, "destroy the name '%s'", name);
                 else
                         json_array_append_new(destroyed, out_text(name));
         }

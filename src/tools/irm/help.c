@@ -44,7 +44,7 @@ void help_all(FILE *f, const struct object *objects)
         options(f);
         term(f, "--version", NULL, "print the version");
         fputs("\nObjects, verbs and keywords may be shortened while they stay unambiguous: irm n l.\n"
-              "\"irm OBJECT --help\" and \"irm OBJECT VERB --help\" say more.\n\n"
+              "'irm OBJECT --help' and 'irm OBJECT VERB --help' say more.\n\n"
               "Exit status: 0 done, 1 refused, 2 wrong usage, 3 the daemon is not reachable.\n\n"
               "Example: irm ipcp bootstrap name local type local layer home\n",
               f);

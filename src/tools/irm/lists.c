@@ -35,7 +35,7 @@ int list_find_ipcp(const char *name, struct ipcp_list_info *ipcp)
                 }
         }
         free(all);
-        return ret == -EIPCP ? irm_refuse(ret, "there is no IPCP \"%s\"", name) : ret;
+        return ret == -EIPCP ? irm_refuse(ret, "there is no IPCP '%s'", name) : ret;
 }
 
 static json_t *integers(const int32_t *v, size_t n)

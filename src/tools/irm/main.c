@@ -45,7 +45,7 @@ static const struct object objects[] = {
         {"layer", "Layers that this host is a member of.", layer_verbs},
         {"status", "How the daemon is.", status_verbs},
         {"version", "The version of irm.", version_verbs},
-        {"help", "\"irm help OBJECT VERB\" is \"irm OBJECT VERB --help\".", NULL},
+        {"help", "'irm help OBJECT VERB' is 'irm OBJECT VERB --help'.", NULL},
         {NULL, NULL, NULL},
 };
 
@@ -62,19 +62,19 @@ static int wrong(const char *of, const char *fmt, ...)
         va_start(ap, fmt);
         vfprintf(stderr, fmt, ap);
         va_end(ap);
-        fprintf(stderr, "\nTry \"irm%s --help\".\n", of);
+        fprintf(stderr, "\nTry 'irm%s --help'.\n", of);
         return EXIT_USAGE;
 }
 
 static int wrong_word(const char *of, const char *what, const struct match *m)
 {
         if (m->other != NULL)
-                return wrong(of, "\"%s\" could be \"%s\" or \"%s\"", m->typed, m->word, m->other);
+                return wrong(of, "'%s' could be '%s' or '%s'", m->typed, m->word, m->other);
         if (m->typed[0] == '-')
-                return wrong(of, "there is no option \"%s\"", m->typed);
+                return wrong(of, "there is no option '%s'", m->typed);
         if (m->near != NULL)
-                return wrong(of, "there is no %s \"%s\": did you mean \"%s\"?", what, m->typed, m->near);
-        return wrong(of, "there is no %s \"%s\"", what, m->typed);
+                return wrong(of, "there is no %s '%s': did you mean '%s'?", what, m->typed, m->near);
+        return wrong(of, "there is no %s '%s'", what, m->typed);
 }
 
 /* -- finding and running a verb ---------------------------------------------- */

@@ -88,7 +88,7 @@ static int check_choices(struct batch *b, const struct args *a)
         for (size_t c = 0; c < N_CHOICES; c++) {
                 for (size_t at = 0; (value = args_next(a, choices[c].key, &at)) != NULL;) {
                         if (!any_matches(b, c, value))
-                                return irm_refuse(-EIPCP, "there is no %s \"%s\"", choices[c].what, value);
+                                return irm_refuse(-EIPCP, "there is no %s '%s'", choices[c].what, value);
                         b->pattern = b->pattern || list_is_pattern(value);
                 }
         }
@@ -122,8 +122,8 @@ static void pair(struct batch *b, const json_t *row, const struct ipcp_list_info
                 return;
         ret = b->way->call(name, i->pid);
         if (ret < 0)
-                b->status = out_refused(ret, "%s the name \"%s\" %s the layer of the IPCP \"%s\"",
-                                        b->way->verb, name, b->way->where, i->name);
+                b->status = out_refused(ret, "%s the name '%s' %s the layer of the IPCP '%s'", b->way->verb,
+                                        name, b->way->where, i->name);
         else
                 json_array_append_new(b->done, json_pack("{s:o, s:o, s:o}", "name", out_text(name), "ipcp",
                                                          out_text(i->name), "layer", out_text(i->layer)));
@@ -146,7 +146,7 @@ static int run(const struct args *a, const struct way *way)
                 ret = list_meant_names(a->operand, &rows);
         if (ret < 0) {
                 free(b.ipcps);
-                return out_refused(ret, "%s the name \"%s\"", way->verb, a->operand);
+                return out_refused(ret, "%s the name '%s'", way->verb, a->operand);
         }
         b.pattern = b.pattern || list_is_pattern(a->operand) || a->n == 0;
         b.done    = json_array();

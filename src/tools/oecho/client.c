@@ -59,7 +59,7 @@ int client_run(const char *name, const char *text)
         if (n > 0)
                 printf("%.*s\n", (int)n, buf);
         else
-                fprintf(stderr, "oecho: no answer from \"%s\": %s\n", name,
+                fprintf(stderr, "oecho: no answer from '%s': %s\n", name,
                         n == 0 ? "it has ended the flow" : o7s_strerror((int)n));
         free(buf);
         return n > 0 ? EXIT_SUCCESS : EXIT_FAILURE;

@@ -30,7 +30,7 @@ static const struct option long_options[] = {
 
 static int hint(void)
 {
-        fputs("Try \"oecho --help\".\n", stderr);
+        fputs("Try 'oecho --help'.\n", stderr);
         return EXIT_USAGE;
 }
 

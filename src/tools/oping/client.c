@@ -278,7 +278,7 @@ int client_run(const struct options *o, int stop_fd)
         c.rx     = malloc(c.rx_cap);
         ret      = c.tx != NULL && c.rx != NULL ? allocate(&c) : -ENOMEM;
         if (ret < 0) {
-                fprintf(stderr, "oping: cannot allocate a flow to \"%s\": %s\n", o->name, o7s_strerror(ret));
+                fprintf(stderr, "oping: cannot allocate a flow to '%s': %s\n", o->name, o7s_strerror(ret));
         } else {
                 ret = run(&c);
                 flow_dealloc(c.fd);

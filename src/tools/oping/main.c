@@ -56,7 +56,7 @@ static const char help_text[] =
 
 static int hint(void)
 {
-        fputs("Try \"oping --help\".\n", stderr);
+        fputs("Try 'oping --help'.\n", stderr);
         return EXIT_USAGE;
 }
 
@@ -137,10 +137,10 @@ int main(int argc, char **argv)
                 if (optarg == NULL)
                         take_flag(&o, opt);
                 else if (!take_value(&o, opt, optarg))
-                        return wrong("\"%s\" cannot be the value of -%c", optarg, opt);
+                        return wrong("'%s' cannot be the value of -%c", optarg, opt);
         }
         if (optind < argc)
-                return wrong("\"%s\" is not understood", argv[optind]);
+                return wrong("'%s' is not understood", argv[optind]);
         if (!o.listen && o.name == NULL)
                 return wrong("either -n NAME or -l is needed");
         return run(&o);
