@@ -47,6 +47,10 @@ static bool choose_user(struct proc *p, uint32_t id, const char *user, struct pr
         rule->uid     = p->uid;
         if (user[0] == '\0')
                 return true;
+        if (!str_text_ok(user)) {
+                proc_refuse(p, id, -EINVAL, "the user's name holds what cannot be printed");
+                return false;
+        }
         pw = getpwnam(user);
         if (pw == NULL) {
                 proc_refuse(p, id, -EINVAL, "there is no user '%s'", user);
@@ -68,17 +72,16 @@ void verb_bind_program(struct proc *p, uint32_t id, const Irm__Request *m)
         struct prog_rule        rule = {
                        .path = b->path, .auto_start = b->auto_start, .args = b->args, .n_args = b->n_args};
         struct name *n;
-        int          r;
+        int          created, r;
 
         if (!verb_check_name(p, id, "name", b->name) || !check_path(p, id, b->path) ||
             !check_args(p, id, b) || !choose_user(p, id, b->user, &rule))
                 return;
-        r = name_create(p->irmd, b->name, LB_RR, &n);
-        if (r == -ENOMEM) {
-                proc_reply(p, id, r, NULL);
-                return;
-        }
-        proc_reply(p, id, bind_program(n, &rule), NULL);
+        created = name_create(p->irmd, b->name, LB_RR, &n);
+        r       = created == -ENOMEM ? created : bind_program(n, &rule);
+        proc_reply(p, id, r, NULL);
+        if (r < 0 && created == 0)
+                name_destroy(n);
 }
 
 void verb_unbind_program(struct proc *p, uint32_t id, const Irm__Request *m)
@@ -100,10 +103,11 @@ void verb_unbind_program(struct proc *p, uint32_t id, const Irm__Request *m)
 static void do_bind_pid(struct proc *p, uint32_t id, const char *name, pid_t pid)
 {
         struct name *n;
-        int          r = name_create(p->irmd, name, LB_RR, &n);
+        int          created = name_create(p->irmd, name, LB_RR, &n);
+        int          r;
 
-        if (r == -ENOMEM) {
-                proc_reply(p, id, r, NULL);
+        if (created == -ENOMEM) {
+                proc_reply(p, id, created, NULL);
                 return;
         }
         r = bind_pid(n, pid);
@@ -113,6 +117,8 @@ static void do_bind_pid(struct proc *p, uint32_t id, const char *name, pid_t pid
                 proc_refuse(p, id, r, "process %d is bound to '%s' already", (int)pid, n->name);
         else
                 proc_reply(p, id, r, NULL);
+        if (r < 0 && created == 0)
+                name_destroy(n);
 }
 
 static void do_unbind_pid(struct proc *p, uint32_t id, const char *name, pid_t pid)
