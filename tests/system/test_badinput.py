@@ -140,7 +140,7 @@ def test_reply_that_nobody_asked_for(control):
 # -- arguments
 
 BAD_NAMES = {
-    "empty": "", "slash": "a/b", "absolute": "/etc/passwd", "dots": "..", "dot": ".", "newline": "a\nb", "nul": b"a\0b",
+    "empty": "", "slash": "a/b", "absolute": "/etc/passwd", "dots": "..", "dot": ".", "newline": "a\nb",
     "escape": "a\x1b[2J", "delete": "a\x7f", "256": "x" * 256, "5000": "x" * 5000, "tab": "a\tb",
     "not UTF-8": b"a\xff\xfeb", "only spaces": "\x01",
 }
@@ -155,25 +155,21 @@ def test_bad_name(control, verb, name):
     lives_on(control)
 
 
-@pytest.mark.parametrize("path", ["", "true", "../bin/true", "/no/such", "/etc/passwd", "/bin", "/" + "x" * 5000, b"/bin/\0true",
-                                  "/proc/self/exe/x", "/dev/zero"])
+@pytest.mark.parametrize("path", ["", "true", "../bin/true", "/" + "x" * 5000, "/bin/\n", b"/bin/\xff"])
 def test_bad_program(control, path):
-    refused(control.call("bind_program", path=path, name="one"), errno.EINVAL, errno.ENOENT, errno.EACCES, errno.ENAMETOOLONG,
-            errno.EPROTO, errno.ENOTDIR, errno.EISDIR, errno.ENOEXEC)
+    """A path is a rule, which may hold for what is not there yet; but a path it must be."""
+    refused(control.call("bind_program", path=path, name="one"), errno.EINVAL, errno.ENAMETOOLONG)
 
 
-def test_bad_arguments_of_a_program(control):
-    reply = control.call("bind_program", path="/bin/true", name="one", auto_start=True, args=[b"a\0b"])
-    refused(reply, errno.EINVAL, errno.EPROTO)
-    reply = control.call("bind_program", path="/bin/true", name="one", auto_start=True, args=["x"] * 20000)
-    refused(reply, errno.EINVAL, errno.E2BIG)
+@pytest.mark.parametrize("args", [["x"] * 20000, ["x" * 60000]], ids=["many", "long"])
+def test_bad_arguments_of_a_program(control, args):
+    refused(control.call("bind_program", path="/bin/true", name="one", auto_start=True, args=args), errno.EINVAL, errno.E2BIG)
 
 
-@pytest.mark.parametrize("user", ["no-such-user", "", "../root", "\n", "x" * 300])
+@pytest.mark.parametrize("user", ["no-such-user", "../root", "\n", "x" * 300])
 def test_bad_user_of_a_program(control, user):
-    if user:
-        refused(control.call("bind_program", path="/bin/true", name="one", user=user), errno.EINVAL, errno.ENOENT, errno.EACCES,
-                errno.EPERM)
+    refused(control.call("bind_program", path="/bin/true", name="one", user=user), errno.EINVAL, errno.ENOENT, errno.EACCES,
+            errno.EPERM)
 
 
 @pytest.mark.parametrize("pid", [0, -1, 2**31 - 1, -2**31])
@@ -295,7 +291,7 @@ def test_random_messages(irmd):
     for _ in range(1000):
         fields = SCHEMA.messages[SCHEMA.messages["Request"][verb := rnd.choice(verbs)][1]]
         values = {name: rnd.choice([0, 1, 2**31 - 1, b"x", b"..", b"\xff" * rnd.randrange(300)])
-                  for name, (_, kind, rep) in fields.items() if kind != "Qos"}
+                  for name, (_, kind, rep) in fields.items() if kind not in SCHEMA.messages}
         values = {n: (v if not fields[n][2] else [v]) for n, v in values.items()
                   if isinstance(v, bytes) == (fields[n][1] in ("string", "bytes"))}
         body = bytearray(request(verb, **values))

@@ -10,8 +10,8 @@ from o7s import as_user
 from puppet import Failed
 
 ANYBODYS = {"hello", "flow_alloc", "flow_accept", "accept_watch", "flow_dealloc", "cancel"}
-READING = {"name_list", "ipcp_list", "flow_list", "status"}
-VERBS = set(SCHEMA.messages["Request"]) - ANYBODYS - READING
+OWN = {"flow_list"}  # shows everybody what is his
+VERBS = set(SCHEMA.messages["Request"]) - ANYBODYS - OWN
 
 ARGUMENTS = {
     "name": "one", "ipcp": "local", "path": "/bin/true", "pid": os.getpid(), "type": 0,
@@ -37,6 +37,17 @@ def test_management_is_refused_to_an_ordinary_user_D7(irmd, other_user, verb):
     reply = as_user(other_user, ask)
     assert reply["result"] == -errno.EACCES and reply["reason"]
     assert (irmd.irm("name", "list"), irmd.irm("ipcp", "list")) == before
+
+
+def test_ordinary_user_sees_his_own_flows(irmd, other_user):
+    """Two flows of the daemon's user, one of somebody else's: he sees his end of that one."""
+    client, fd, server, peer_fd = irmd.pair()
+    server.begin("keep", 10)
+    client.alloc("service")
+    other = irmd.puppet(user=other_user)
+    flow_id = other.ask("info", other.alloc("service"))["flow_id"]
+    assert [f["id"] for f in irmd.irm("flow", "list", user=other_user)] == [flow_id]
+    assert len(irmd.flows()) == 6
 
 
 @pytest.mark.parametrize("words", [
