@@ -115,12 +115,17 @@ static void say_end(struct port_ctl *ctl, unsigned side, enum port_end end)
         rouse(&ctl->ring[!side].tx_word);
 }
 
+void port_end(struct port *p)
+{
+        say_end(p->ctl, p->side, PORT_CLOSED);
+        bell_ring(p->peer_bell);
+}
+
 void port_close(struct port *p)
 {
         if (p->ctl == NULL)
                 return;
-        say_end(p->ctl, p->side, PORT_CLOSED);
-        bell_ring(p->peer_bell);
+        port_end(p);
         munmap(p->ctl, PORT_SIZE);
         p->ctl = NULL;
         fd_close(&p->bell);
@@ -165,7 +170,7 @@ bool port_has_ended(int memfd, unsigned side)
 enum port_end port_peer(const struct port *p)
 {
         switch (atomic_load_explicit(&p->ctl->end[!p->side].word, memory_order_acquire)) {
-        case PORT_OPEN: return p->hung_up ? PORT_DIED : PORT_OPEN;
+        case PORT_OPEN: return atomic_load_explicit(&p->hung_up, memory_order_relaxed) ? PORT_DIED : PORT_OPEN;
         case PORT_CLOSED: return PORT_CLOSED;
         default: return PORT_DIED;
         }
@@ -295,7 +300,7 @@ static void clear_bell(struct port *p)
                 r = bell_clear(p->bell);
         }
         if (r == -EPIPE)
-                p->hung_up = true;
+                atomic_store_explicit(&p->hung_up, true, memory_order_relaxed);
         p->rung = false;
         p->vain = false;
 }

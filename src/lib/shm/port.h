@@ -42,7 +42,7 @@ struct port {
         bool             armed;     /* we left RING_ARMED in the word                           */
         bool             rung;      /* the bell was rung and not cleared                        */
         bool             vain;      /* this visit found the bell armed and nothing to read yet  */
-        bool             hung_up;   /* the kernel says that the peer's process is gone          */
+        atomic_bool      hung_up;   /* the kernel says that the peer's process is gone          */
         unsigned         n_asleep;  /* readers in port_rx_sleep()                               */
         uint64_t         wakes;     /* times that the peer was woken                            */
 };
@@ -56,12 +56,15 @@ int port_create(void);
  */
 int port_open(struct port *p, int memfd, unsigned side, int bell, int peer_bell);
 
-/* Says that this side has ended (PORT_CLOSED), wakes the peer, and gives everything back. No thread may be inside. */
+/* Says that this side has ended (PORT_CLOSED) and wakes the peer. */
+void port_end(struct port *p);
+
+/* The same, and gives everything back. No thread may be inside. */
 void port_close(struct port *p);
 
 /*
- * Wakes the threads of this process that sleep in port_rx_sleep() or port_tx_sleep(), so that they look again. A peer that means ill can put back to sleep who
- * was just about to: to be repeated until they have left.
+ * Wakes the threads of this process that sleep in port_rx_sleep() or port_tx_sleep(), so that they look again. A peer that means ill can put back to sleep who was
+ * just about to: for a minute at most, see port.c.
  */
 void port_rouse(struct port *p);
 
