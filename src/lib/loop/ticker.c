@@ -5,13 +5,15 @@
 
 #include "base/clock.h"
 
+#define NOT_CALLING INT64_MIN
+
 struct ticker {
         uv_timer_t       timer; /* runs if and only if the earliest deadline comes */
         struct deadlines queue;
         ticker_fn       *fn;
         void            *ctx;
         int64_t          armed_ns;   /* what the timer is set to; CLOCK_NEVER: it does not run */
-        int64_t          calling_ns; /* the time that handlers are being called for; -1: none is */
+        int64_t          calling_ns; /* the time that handlers are being called for, or NOT_CALLING */
         bool             closed;
 };
 
@@ -26,7 +28,7 @@ static void arm(struct ticker *t)
         int64_t next = deadlines_next(&t->queue);
         int64_t due_ms, now_ms;
 
-        if (next == t->armed_ns || t->calling_ns >= 0 || t->closed)
+        if (next == t->armed_ns || t->calling_ns != NOT_CALLING || t->closed)
                 return;
         t->armed_ns = next;
         if (next == CLOCK_NEVER) {
@@ -48,7 +50,7 @@ static void on_timer(uv_timer_t *timer)
         t->calling_ns = now;
         while (!t->closed && (d = deadlines_pop(&t->queue, now)) != NULL)
                 t->fn(t->ctx, d, now);
-        t->calling_ns = -1;
+        t->calling_ns = NOT_CALLING;
         arm(t);
 }
 
@@ -63,7 +65,7 @@ struct ticker *ticker_open(uv_loop_t *loop, ticker_fn *fn, void *ctx)
         t->fn         = fn;
         t->ctx        = ctx;
         t->armed_ns   = CLOCK_NEVER;
-        t->calling_ns = -1;
+        t->calling_ns = NOT_CALLING;
         return t;
 }
 
@@ -85,9 +87,9 @@ int ticker_set(struct ticker *t, struct deadline *d, int64_t due_ns)
 {
         int r;
 
+        /* A handler that sets what is overdue would never end its turn. */
         if (due_ns <= t->calling_ns)
-                due_ns = t->calling_ns +
-                         1; /* else a handler that sets what is overdue would never end its turn */
+                due_ns = t->calling_ns + 1;
         r = deadlines_set(&t->queue, d, due_ns);
         if (r == 0)
                 arm(t);
