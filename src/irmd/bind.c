@@ -65,19 +65,27 @@ static void link_drop(struct link *l)
         free(l);
 }
 
+/* An instance that we started for @n has come to serve. */
+static void note_served(const struct proc *p, const struct name *n)
+{
+        struct prog_bind *b;
+
+        LIST_FOREACH (b, &n->progs, by_name) {
+                if (b->child == p->pid)
+                        b->served = true;
+        }
+}
+
 static void link_add(struct proc *p, struct name *n)
 {
-        struct link      *l = calloc(1, sizeof(*l));
-        struct prog_bind *b;
+        struct link *l = calloc(1, sizeof(*l));
 
         if (l == NULL) {
                 log_err("process %d: out of memory, it does not accept for %s", (int)p->pid, n->name);
                 return;
         }
-        LIST_FOREACH (b, &n->progs, by_name) {
-                if (b->child == p->pid)
-                        b->served = true;
-        }
+        if (p->serves)
+                note_served(p, n);
         l->proc = p;
         l->name = n;
         TAILQ_INSERT_TAIL(&n->links, l, by_name);
@@ -116,6 +124,17 @@ void bind_refresh_proc(struct proc *p)
                 if (find_link(p, n) != NULL)
                         flow_place_all(n);
         }
+}
+
+void bind_serves(struct proc *p)
+{
+        struct link *l;
+
+        if (p->serves)
+                return;
+        p->serves = true;
+        TAILQ_FOREACH (l, &p->links, by_proc)
+                note_served(p, l->name);
 }
 
 void bind_drop_proc(struct proc *p)

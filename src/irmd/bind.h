@@ -65,6 +65,9 @@ int unbind_pid(struct name *n, pid_t pid);
 /* The process has become known, or its program has: all rules are looked at. */
 void bind_refresh_proc(struct proc *p);
 
+/* The process asks to accept: from now on flows wait for it. */
+void bind_serves(struct proc *p);
+
 /* The process has gone. */
 void bind_drop_proc(struct proc *p);
 

@@ -557,6 +557,18 @@ static void ring_watchers(const struct name *n)
                 proc_ring_watch(l->proc);
 }
 
+/* A program may be client and server: only a process that has asked to accept is one to wait for. */
+static bool anybody_serves(const struct name *n)
+{
+        const struct link *l;
+
+        TAILQ_FOREACH(l, &n->links, by_name) {
+                if (l->proc->serves)
+                        return true;
+        }
+        return false;
+}
+
 /* Afterwards @f may be gone. */
 static void place(struct flow *f)
 {
@@ -566,7 +578,7 @@ static void place(struct flow *f)
 
         if (p != NULL) {
                 flow_step(f, EV_ACCEPT, &(struct cause){.proc = p});
-        } else if (!TAILQ_EMPTY(&n->links)) {
+        } else if (anybody_serves(n)) {
                 if (f->state != FLOW_WAITING)
                         flow_step(f, EV_WAIT, &none);
                 ring_watchers(n);
@@ -590,7 +602,7 @@ void flow_place_all(struct name *n)
 
 void flow_place_failed(struct name *n)
 {
-        while (TAILQ_EMPTY(&n->links) && !TAILQ_EMPTY(&n->arrivals))
+        while (!anybody_serves(n) && !TAILQ_EMPTY(&n->arrivals))
                 flow_refuse(TAILQ_FIRST(&n->arrivals), -ENOTALLOC);
 }
 

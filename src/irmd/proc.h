@@ -35,6 +35,7 @@ struct proc {
         uid_t         uid;
         struct quota *quota;
         bool          admin;    /* may manage                                       */
+        bool          serves;   /* has asked to accept                              */
         bool          greeted;  /* has said hello                                   */
         char          comm[16]; /* what the kernel calls it: for people, not proof  */
         char         *exe;      /* real path of its program; NULL: not known (yet)  */

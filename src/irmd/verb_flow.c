@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "base/fd.h"
+#include "bind.h"
 #include "flow.h"
 #include "ipcp.h"
 #include "list.h"
@@ -38,6 +39,7 @@ void verb_flow_accept(struct proc *p, uint32_t id, const Irm__Request *m)
         uint64_t               ms = a->timeout_ms < TIMEOUT_MAX_MS ? a->timeout_ms : TIMEOUT_MAX_MS;
         int                    r  = id == 0 ? -EINVAL : accept_wait(p, id, a->wait ? ms : 0);
 
+        bind_serves(p);
         p->watch_rung = false;
         if (r < 0) {
                 proc_reply(p, id, r, NULL);
@@ -57,6 +59,7 @@ void verb_accept_watch(struct proc *p, uint32_t id, const Irm__Request *m)
 
         (void)m;
         bell_close(&p->watch);
+        bind_serves(p);
         p->watch_rung = false;
         r             = bell_create(&p->watch);
         if (r < 0) {
