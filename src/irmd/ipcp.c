@@ -371,6 +371,15 @@ void ipcp_destroy(struct ipcp *i, struct mgmt *who)
  * ------------------------------------------------------------------------------------------------------------------------------
  */
 
+/* The IPCP may be quicker to say that it is ready than the spawner to say what its pid is. */
+static void answer_creator(struct ipcp *i)
+{
+        if (i->creator == NULL || i->pid == 0 || i->state == IPCP_STARTING)
+                return;
+        mgmt_created(i->creator, i->pid);
+        i->creator = NULL;
+}
+
 static void on_ready(struct ipcp *i, const Ipcp__Ready *m)
 {
         if (m->version != 1 || m->type != (uint32_t)i->type || i->state != IPCP_STARTING) {
@@ -381,8 +390,7 @@ static void on_ready(struct ipcp *i, const Ipcp__Ready *m)
         }
         irmd_timeout_cancel(i->irmd, &i->patience);
         set_state(i, IPCP_READY);
-        mgmt_created(i->creator, i->pid);
-        i->creator = NULL;
+        answer_creator(i);
 }
 
 /* The layer may only bring a flow that a client of ours asks of it, to the name that the client named. */
@@ -486,6 +494,7 @@ static void started(void *ctx, int pid)
 
         if (pid > 0) {
                 i->pid = pid;
+                answer_creator(i);
                 return;
         }
         i->creator = NULL;
