@@ -1,0 +1,149 @@
+#include "dev/arrive.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+
+#include "base/fd.h"
+#include "base/str.h"
+#include "dev/dealloc.h"
+#include "dev/process.h"
+#include "pb/convert.h"
+#include "shm/bell.h"
+
+/* The order of the descriptors that come with FlowUp; the last one not with a flow that was pending. */
+enum { FD_PORT, FD_PEER_BELL, FD_BELL, N_FDS };
+
+static int fill(struct flow *f, const Irm__FlowUp *m)
+{
+        if (m->ipcp_type >= IPCP_INVALID || pb_qos_get(m->qos, &f->qos) < 0)
+                return -EPROTO;
+        if (!str_copy(f->layer, sizeof(f->layer), m->layer) || !str_copy(f->peer, sizeof(f->peer), m->peer))
+                return -EPROTO;
+        f->id        = m->flow_id;
+        f->ipcp_type = (enum ipcp_type)m->ipcp_type;
+        return 0;
+}
+
+/* What @ans says of the flow, and its side of the port. */
+static int read_answer(const struct answer *ans, size_t n_fds, struct rpc *rpc, struct flow **out)
+{
+        const Irm__FlowUp *m = ans->reply->flow_up;
+        struct flow       *f;
+        int                r;
+
+        if (ans->reply->body_case != IRM__REPLY__BODY_FLOW_UP || ans->msg->more || m->side > 1)
+                return -EPROTO;
+        r = answer_check_fds(ans, n_fds);
+        if (r < 0)
+                return r;
+        f = calloc(1, sizeof(*f));
+        if (f == NULL)
+                return -ENOMEM;
+        r = fill(f, m);
+        if (r < 0) {
+                flow_free(f);
+                return r;
+        }
+        f->rpc = rpc_ref(rpc);
+        *out   = f;
+        return 0;
+}
+
+int arrive_fd(const struct answer *ans, size_t i)
+{
+        int *fd = &ans->msg->fds[i];
+        int  high;
+
+        if (*fd <= 2) {
+                high = fcntl(*fd, F_DUPFD_CLOEXEC, 3);
+                if (high < 0)
+                        return -errno;
+                fd_close(fd);
+                *fd = high;
+        }
+        return *fd < TABLE_MAX ? *fd : -EMFILE;
+}
+
+/* With both locks of @s: makes it the flow @f, which is taken over, success or not. The answer keeps its descriptors on failure. */
+static int open_slot(struct slot *s, struct flow *f, const struct answer *ans, int bell, qosspec_t *qs)
+{
+        int peer_bell = arrive_fd(ans, FD_PEER_BELL);
+        int r         = peer_bell;
+
+        if (r >= 0)
+                r = slot_open(s, f, ans->msg->fds[FD_PORT], ans->reply->flow_up->side, bell, peer_bell);
+        if (r < 0) {
+                flow_free(f);
+                return r;
+        }
+        ans->msg->fds[FD_PEER_BELL] = -1;
+        if (qs != NULL)
+                *qs = f->qos;
+        return 0;
+}
+
+int arrive_slot(int fd, struct slot **out)
+{
+        struct slot *s = table_get(&process.flows, fd);
+
+        if (s == NULL)
+                return -ENOMEM;
+        slot_lock(s);
+        if (s->state != SLOT_FREE) {
+                /* Its descriptor was closed by the application, or we would not have been given the number. */
+                slot_unlock(s);
+                dealloc_lost(s);
+                slot_lock(s);
+        }
+        if (s->state != SLOT_FREE) {
+                slot_unlock(s);
+                return -EBADF;
+        }
+        *out = s;
+        return 0;
+}
+
+static int arrive_new(struct flow *f, const struct answer *ans, qosspec_t *qs)
+{
+        int          bell = arrive_fd(ans, FD_BELL);
+        struct slot *s;
+        int          r = bell < 0 ? bell : arrive_slot(bell, &s);
+
+        if (r < 0) {
+                flow_free(f);
+                return r;
+        }
+        r = open_slot(s, f, ans, bell, qs);
+        slot_unlock(s);
+        if (r < 0)
+                return r;
+        ans->msg->fds[FD_BELL] = -1;
+        return bell;
+}
+
+int arrive(struct ask *a, const struct answer *ans, qosspec_t *qs)
+{
+        struct flow *f;
+        int          r = read_answer(ans, N_FDS, a->rpc, &f);
+
+        if (r == 0)
+                r = arrive_new(f, ans, qs);
+        a->over = r >= 0;
+        return r;
+}
+
+int arrive_pending(struct slot *s, const struct answer *ans, qosspec_t *qs)
+{
+        struct ask  *a    = s->ask;
+        int          bell = s->port.bell;
+        struct flow *f;
+        int          r = read_answer(ans, N_FDS - 1, a->rpc, &f);
+
+        if (r < 0)
+                return r;
+        (void)bell_clear(bell); /* it rang for this answer */
+        r       = open_slot(s, f, ans, bell, qs);
+        a->over = r == 0;
+        return r;
+}

@@ -1,0 +1,73 @@
+#include "dev/dealloc.h"
+
+#include <errno.h>
+#include <sys/single_threaded.h>
+
+#include <ouroboros/dev.h>
+
+#include "base/err.h"
+#include "dev/ask.h"
+#include "dev/fset.h"
+#include "dev/process.h"
+#include "pb/convert.h"
+#include "shm/bell.h"
+
+/* Tells irmd; nothing depends on it hearing that: the end of the process says the same. */
+static void report(const struct flow *f)
+{
+        Irm__FlowDealloc m   = IRM__FLOW_DEALLOC__INIT;
+        Irm__Request     req = IRM__REQUEST__INIT;
+
+        if (f->rpc == NULL)
+                return;
+        m.flow_id        = f->id;
+        req.verb_case    = IRM__REQUEST__VERB_FLOW_DEALLOC;
+        req.flow_dealloc = &m;
+        ask_post(f->rpc, &req);
+}
+
+void dealloc_finish(struct slot *s)
+{
+        struct remains r;
+
+        fset_forget(s);
+        if (!slot_take(s, &r))
+                return;
+        /* The slot serves another flow as soon as its number is given out again, which is when the descriptor is closed. */
+        ask_free(r.ask);
+        if (!__libc_single_threaded)
+                bell_ring_own(r.port.bell); /* for who polls it: a file stays under a poll() that has begun */
+        port_close(&r.port);
+        port_forget(&r.port); /* one that was pending is nothing but a descriptor */
+        if (r.flow != NULL)
+                report(r.flow);
+        flow_free(r.flow);
+}
+
+void dealloc_lost(struct slot *s)
+{
+        slot_lock(s);
+        s->port.bell = -1;
+        (void)slot_end(s);
+        slot_unlock(s);
+        dealloc_finish(s);
+}
+
+static int dealloc(struct slot *s)
+{
+        int r;
+
+        if (s == NULL)
+                return -EBADF;
+        slot_lock(s);
+        r = slot_end(s);
+        slot_unlock(s);
+        if (r == 0)
+                dealloc_finish(s);
+        return r;
+}
+
+O7S_API int flow_dealloc(int fd)
+{
+        return (int)err_return(dealloc(process_slot(fd)));
+}

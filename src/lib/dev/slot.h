@@ -1,0 +1,120 @@
+/*
+ * slot.h - the place of one flow in this process: what flow descriptor N means.
+ *
+ *     free -> pending -> open -> closing -> free      (also free -> open, pending -> closing)
+ *
+ * A slot is never freed, so whoever has a number finds locks there, whatever became of the flow. There are two, one per direction (a lane), always taken in the
+ * order tx, rx. Everything outside the lanes changes only while both are held, so that either is enough to read it.
+ *
+ * Nobody waits while holding a lock. Who waits, spinning or asleep, counts itself in lane.waiters and looks at the flow's mapping without a lock. So the end of a
+ * flow has two steps: slot_end() makes the slot closing and wakes them; slot_take() empties it when the last one has left, whoever that is (dealloc.h).
+ */
+#ifndef O7S_DEV_SLOT_H
+#define O7S_DEV_SLOT_H
+
+#include <pthread.h>
+#include <stdalign.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+#include <ouroboros/fccntl.h>
+#include <ouroboros/ipcp.h>
+#include <ouroboros/qos.h>
+
+#include "dev/patience.h"
+#include "shm/port.h"
+
+struct ask;
+struct member;
+struct rpc;
+
+enum slot_state { SLOT_FREE, SLOT_PENDING, SLOT_OPEN, SLOT_CLOSING };
+
+/* What irmd said of a flow. */
+struct flow {
+        struct rpc *
+                rpc; /* the connection on which `id` means this flow; a reference; NULL: nobody is told of its end */
+        uint64_t       id;
+        qosspec_t      qos;
+        enum ipcp_type ipcp_type;
+        char           layer[FLOW_LAYER_SIZE];
+        char           peer[FLOW_IDENTITY_SIZE];
+};
+
+/* One direction, in cache lines of its own. */
+struct lane {
+        alignas(RING_SPACING) pthread_mutex_t lock;
+        unsigned        waiters;
+        struct patience patience;
+        struct hunch    elsewhere;  /* whether the peer has a processor of its own while we spin */
+        int64_t         timeout_ns; /* FLOWSRCVTIMEO, FLOWSSNDTIMEO; CLOCK_NEVER: none */
+        uint64_t        messages, bytes, sleeps;
+};
+
+struct slot {
+        struct lane tx, rx;
+
+        /* with both locks; to be read with either */
+        alignas(RING_SPACING) enum slot_state state;
+        uint32_t     flags;      /* FLOWFRDWR, …                                             */
+        uint32_t     generation; /* of the number: tells a flow from its successor           */
+        struct flow *flow;       /* open                                                     */
+        struct ask  *ask;        /* pending: the question to irmd                            */
+        atomic_bool  broken;     /* the peer broke its promises; set with either, never undone */
+
+        /* with the lock of rx */
+        size_t       offset;    /* of the oldest message, that much was read     */
+        struct hunch streaming; /* whether another message follows at once       */
+
+        struct port port;
+
+        LIST_HEAD(, member) members; /* of flow sets; under the lock of the sets */
+};
+
+/* The zeros of a new chunk become a free slot. */
+void slot_init(struct slot *s);
+
+/* Both locks. */
+void slot_lock(struct slot *s);
+void slot_unlock(struct slot *s);
+
+/* With both locks, free or pending: the descriptor @fd waits for the answer to @ask, which the slot takes over. */
+void slot_pend(struct slot *s, int fd, struct ask *ask);
+
+/*
+ * With both locks, free or pending: becomes open over the port @memfd, with @bell (the flow descriptor) and @peer_bell, all three but @memfd taken over with @flow.
+ * 0, or what port_open() says; then nothing was taken and the slot is as before.
+ */
+int slot_open(struct slot *s, struct flow *flow, int memfd, unsigned side, int bell, int peer_bell);
+
+/* With both locks: makes what is pending or open closing, and wakes everybody who waits. 0 or -EBADF. */
+int slot_end(struct slot *s);
+
+/* What a slot held: owned by whoever has taken it. */
+struct remains {
+        struct port  port; /* only with the descriptor `bell` if it was pending */
+        struct flow *flow; /* NULL if it was pending                            */
+        struct ask  *ask;  /* NULL if it was open                               */
+};
+
+/* Empties a closing slot that nobody waits in. False: it is not closing, or somebody does. */
+bool slot_take(struct slot *s, struct remains *r);
+
+/* In a forked child: an empty slot with new locks, without a word to anybody. */
+void slot_forget(struct slot *s);
+
+/*
+ * With the lock of rx, inside the port: the oldest message, as port_peek(). 0, -EAGAIN (none yet), -ENODATA (the peer has ended, none will come), -EFLOWDOWN (it has
+ * died, or lied), -EPROTO.
+ */
+int slot_look(struct slot *s, const uint8_t **msg, size_t *len);
+
+/* With a lock: the peer lied. All later calls, also those that wait now, give -EFLOWDOWN, which is returned. */
+int slot_break(struct slot *s);
+
+void flow_free(struct flow *f);
+
+#endif
