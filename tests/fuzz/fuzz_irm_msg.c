@@ -11,6 +11,7 @@
  * Invariants: a refused request changes nothing; when the applications and IPCPs have gone and the names are destroyed, nothing is left. No sanitizer report,
  * no leak.
  */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -45,6 +46,7 @@ struct world {
 };
 
 static uint8_t packet[FRAME_MAX];
+static char    ipcp_dir[] = "/tmp/fuzz_irm_msg.XXXXXX"; /* with a program that is never run */
 
 static void must(bool holds)
 {
@@ -171,7 +173,7 @@ static void world_open(struct world *w)
                                 .alloc_timeout_ms     = 20000};
 
         *w = (struct world){.conf = {.limits = limits}, .ipcp = -1, .last_pid = PID_FIRST};
-        memcpy(w->conf.ipcp_dir, "/nonexistent", sizeof("/nonexistent"));
+        memcpy(w->conf.ipcp_dir, ipcp_dir, sizeof(ipcp_dir));
         w->irmd =
                 (struct irmd){.conf = &w->conf, .uid = getuid(), .listen_fd = -1, .born_ns = clock_now_ns()};
         must(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) == 0);
@@ -291,7 +293,36 @@ static void deliver(struct world *w, uint8_t to, const uint8_t *body, size_t len
                 must(digest(&w->irmd) == before);
 }
 
+#define IPCP_PATH (sizeof(ipcp_dir) + sizeof("/ipcpd-local"))
+
+static void ipcp_path(char path[IPCP_PATH])
+{
+        snprintf(path, IPCP_PATH, "%s/ipcpd-local", ipcp_dir);
+}
+
+static void remove_ipcp_dir(void)
+{
+        char path[IPCP_PATH];
+
+        ipcp_path(path);
+        unlink(path);
+        rmdir(ipcp_dir);
+}
+
+int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+int LLVMFuzzerInitialize(int *argc, char ***argv)
+{
+        char path[IPCP_PATH];
+
+        (void)argc, (void)argv;
+        must(mkdtemp(ipcp_dir) != NULL);
+        ipcp_path(path);
+        must(symlink("/bin/true", path) == 0);
+        atexit(remove_ipcp_dir);
+        return 0;
+}
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {

@@ -62,6 +62,13 @@ def state_of(pid):
         return ""
 
 
+def cmdline(pid):
+    try:
+        return Path("/proc/%d/cmdline" % pid).read_bytes().replace(b"\0", b" ").decode().strip()
+    except OSError:
+        return ""
+
+
 def status_text(pid, field):
     """The first word of a line in /proc/PID/status."""
     text = Path("/proc/%d/status" % pid).read_text()
@@ -311,6 +318,7 @@ class Instance:
         self.irm("name", "create", name, *(["lb", lb] if lb else []))
         self.irm("name", "register", name, "layer", layer)
         for server in servers:
+            server.ask("accept", 0)  # from now on the daemon knows it
             self.irm("bind", "process", server.pid, "name", name)
 
     def pair(self, name="service"):
@@ -362,7 +370,7 @@ class Instance:
         try:
             eventually(lambda: self._reap(left()), 3)
         except AssertionError:
-            names = ["%d (%s)" % (pid, self._cmdline(pid)) for pid in left()]
+            names = ["%d (%s)" % (pid, cmdline(pid)) for pid in left()]
             for pid in left():
                 os.kill(pid, signal.SIGKILL)
             eventually(lambda: self._reap(left()), 3)
@@ -384,13 +392,6 @@ class Instance:
             return Path("/proc/%d/environ" % pid).read_bytes()
         except OSError:
             return b""
-
-    @staticmethod
-    def _cmdline(pid):
-        try:
-            return Path("/proc/%d/cmdline" % pid).read_bytes().replace(b"\0", b" ").decode().strip()
-        except OSError:
-            return "?"
 
     def _no_reports(self):
         for path in self.directory.iterdir():

@@ -108,7 +108,9 @@ def test_failed_allocations_leave_no_descriptor(irmd):
     for _ in range(100):
         client.ask("alloc", "one")
         client.ask("alloc", "ghost")
-        client.ask("alloc_finish", client.ask("alloc_start", "one")["r"])
+        fd = client.ask("alloc_start", "one")["r"]
+        client.poll(fd, 1000)
+        assert client.ask("alloc_finish", fd)["r"] < 0
     o7s.eventually(lambda: o7s.fd_count(client.pid) <= before + 1, 2)
 
 
@@ -158,7 +160,7 @@ def test_program_ends_while_its_threads_are_inside(irmd):
     client.begin("accept")
     client.poll(fd, 20)
     assert client.quit() == 0
-    o7s.eventually(lambda: irmd.status()["processes"] <= 1, 2)
+    o7s.eventually(lambda: irmd.status()["processes"] == 2, 2, "only the server and irm itself")
     assert server.ask("read", peer_fd, 10)["r"] <= 0
 
 

@@ -85,7 +85,8 @@ static long do_poll(struct call *c)
         struct pollfd p = {.fd = (int)call_long(c, 0), .events = POLLIN};
         int           r = poll(&p, 1, (int)call_long(c, 1));
 
-        fprintf(c->more, ", \"in\": %s", (p.revents & POLLIN) ? "true" : "false");
+        /* As for any pipe: a hang-up is something that a read does not wait for either. */
+        fprintf(c->more, ", \"in\": %s", (p.revents & (POLLIN | POLLHUP)) ? "true" : "false");
         return r;
 }
 
