@@ -187,8 +187,8 @@ static void what_is_wrong_is_named(void **state)
         ASSERT_FAULT(&full, "there is no option '-z'", "prog", "-z");
         ASSERT_FAULT(&full, "'name' is given twice", "prog", "name", "a", "name", "b");
         ASSERT_FAULT(&full, "'auto' is given twice", "prog", "auto", "auto");
-        ASSERT_FAULT(&full, "it is one of local|eth-dix", "prog", "type", "loc");
-        ASSERT_FAULT(&full, "it is one of local|eth-dix", "prog", "type", "local|eth-dix");
+        ASSERT_FAULT(&full, "'type' must be one of local|eth-dix, not", "prog", "type", "loc");
+        ASSERT_FAULT(&full, "'type' must be one of local|eth-dix, not", "prog", "type", "local|eth-dix");
         ASSERT_FAULT(&full, "'PROGRAM' is empty", "");
         ASSERT_FAULT(&full, "'layer' is empty", "prog", "layer", "");
         ASSERT_FAULT(&pid, "nothing more is taken", "1", "x");

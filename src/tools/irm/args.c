@@ -72,7 +72,7 @@ static int check_value(struct args *a, const struct key *key, const char *value)
         if ((key->opts & KEY_PID) != 0 && (!str_number(value, INT_MAX, &pid) || pid == 0))
                 return fault(a, "'%s' is no process id", value);
         if (key->value != NULL && strchr(key->value, '|') != NULL && !choice_has(key->value, value))
-                return fault(a, "'%s' is no %s: it is one of %s", value, key->name, key->value);
+                return fault(a, "'%s' must be one of %s, not '%s'", key->name, key->value, value);
         return 0;
 }
 

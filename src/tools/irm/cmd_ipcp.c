@@ -59,7 +59,6 @@ static int find_or_create(const struct args *a, const char *name, struct ipcp_li
         bool typed = args_get(a, "type") != NULL;
         int  ret   = list_find_ipcp(name, ipcp);
 
-        *made = false;
         if (ret == 0 && typed && ipcp->type != type_of(a))
                 return irm_refuse(-EIPCPTYPE, "it is of type %s", pb_ipcp_type_name(ipcp->type));
         if (ret == -EIPCP && !typed)
@@ -72,14 +71,14 @@ static int find_or_create(const struct args *a, const char *name, struct ipcp_li
         return *made ? 0 : ipcp->pid;
 }
 
-/* The configuration that the arguments ask for. */
-static int configure(const struct args *a, enum ipcp_type type, struct ipcp_config *conf)
+/* The configuration that the arguments ask for, but for the type. */
+static int configure(const struct args *a, struct ipcp_config *conf)
 {
         const char *layer = args_get(a, "layer");
         const char *hash  = args_get(a, "hash");
         int         ret   = irm_check_name("layer", layer);
 
-        *conf = (struct ipcp_config){.layer_info.dir_hash_algo = DIR_HASH_SHA3_256, .type = type};
+        *conf = local_default_conf;
         if (hash != NULL)
                 pb_hash_parse(hash, &conf->layer_info.dir_hash_algo);
         if (ret == 0)
@@ -92,14 +91,15 @@ static int run_bootstrap(const struct args *a)
         const char           *name = args_get(a, "name");
         struct ipcp_list_info ipcp;
         struct ipcp_config    conf;
-        bool                  made;
-        int                   status, ret = find_or_create(a, name, &ipcp, &made);
+        bool                  made = false;
+        int                   status, ret = configure(a, &conf);
 
-        if (ret < 0)
-                return out_refused(ret, "bootstrap the IPCP '%s'", name);
-        ret = configure(a, ipcp.type, &conf);
         if (ret == 0)
-                ret = irm_bootstrap_ipcp(ipcp.pid, &conf);
+                ret = find_or_create(a, name, &ipcp, &made);
+        if (ret == 0) {
+                conf.type = ipcp.type;
+                ret       = irm_bootstrap_ipcp(ipcp.pid, &conf);
+        }
         if (ret < 0) {
                 status = out_refused(ret, "bootstrap the IPCP '%s'", name);
                 if (made) /* nothing half done */

@@ -4,7 +4,8 @@
 #include <string.h>
 
 /* Between a term and what it means, on lines that list several. */
-#define TERM_COLUMNS 24
+#define TERM_COLUMNS   24
+#define OBJECT_COLUMNS 9
 
 static void term(FILE *f, const char *word, const char *value, const char *help)
 {
@@ -24,13 +25,15 @@ static void options(FILE *f)
         term(f, "--help", NULL, "print this text");
 }
 
-/* The verbs in a line, blanks between them. */
-static void verbs(FILE *f, const struct object *o)
+/* An object with its verbs, and what it is. */
+static void object(FILE *f, const struct object *o)
 {
-        fprintf(f, "  %-8s", o->name);
+        fprintf(f, "  %s", o->name);
+        if (o->verbs != NULL && o->verbs[0].name[0] != '\0')
+                fprintf(f, "%*s", OBJECT_COLUMNS - (int)strlen(o->name), "");
         for (const struct verb *v = o->verbs; v != NULL && v->name != NULL; v++)
-                fprintf(f, " %s", v->name);
-        fprintf(f, "\n           %s\n", o->help);
+                fprintf(f, "%s%s", v == o->verbs ? "" : " ", v->name);
+        fprintf(f, "\n  %*s%s\n", OBJECT_COLUMNS, "", o->help);
 }
 
 void help_all(FILE *f, const struct object *objects)
@@ -40,7 +43,7 @@ void help_all(FILE *f, const struct object *objects)
               "Objects and their verbs:\n",
               f);
         for (const struct object *o = objects; o->name != NULL; o++)
-                verbs(f, o);
+                object(f, o);
         options(f);
         term(f, "--version", NULL, "print the version");
         fputs("\nObjects, verbs and keywords may be shortened while they stay unambiguous: irm n l.\n"

@@ -62,5 +62,5 @@ int client_run(const char *name, const char *text)
                 fprintf(stderr, "oecho: no answer from '%s': %s\n", name,
                         n == 0 ? "it has ended the flow" : o7s_strerror((int)n));
         free(buf);
-        return n > 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+        return n > 0 && fflush(stdout) == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }

@@ -258,7 +258,9 @@ static int run(struct client *c)
 
         if (ret < 0)
                 return ret;
-        printf("Pinging %s with %zu byte packets:\n\n", c->o->name, c->o->size);
+        printf("Pinging %s with %zu byte packets:\n", c->o->name, c->o->size);
+        if (!c->o->quiet && c->o->client == CLIENT_PACED)
+                putchar('\n');
         c->start_ns = c->last_ns = clock_now_ns();
         if (c->o->client == CLIENT_PACED)
                 run_paced(c);

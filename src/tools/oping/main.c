@@ -108,14 +108,15 @@ static void take_flag(struct options *o, int opt)
 
 static int run(const struct options *o)
 {
-        int stop_fd = stop_catch();
+        int status, stop_fd = stop_catch();
 
         if (stop_fd < 0) {
                 fprintf(stderr, "oping: cannot catch signals: %s\n", strerror(-stop_fd));
                 return EXIT_FAILURE;
         }
         setvbuf(stdout, NULL, _IOLBF, 0);
-        return o->listen ? server_run(o, stop_fd) : client_run(o, stop_fd);
+        status = o->listen ? server_run(o, stop_fd) : client_run(o, stop_fd);
+        return ferror(stdout) ? EXIT_FAILURE : status;
 }
 
 int main(int argc, char **argv)

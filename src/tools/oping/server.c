@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -21,14 +22,15 @@
 #include "common/stop.h"
 
 #define TURN     64     /* messages that one client has in a turn                       */
-#define TURNS    256    /* between two looks at new flows, while spinning               */
+#define TURNS    64     /* between two looks at new flows, while spinning               */
 #define PAUSE_MS 1000   /* in accepting, where that fails                               */
 #define BUF_MIN  65536u /* longer messages go back in parts                             */
 #define BUF_MAX  (1u << 20)
 
 struct server {
         const struct options *o;
-        int                   stop_fd, accept_fd; /* -1: not accepting now */
+        int                   stop_fd, accept_fd; /* negative: not accepting now */
+        int64_t               resume_ns;          /* when to try again           */
         fset_t               *set;
         fqueue_t             *queue;
         int                  *fds; /* all flows, in no order */
@@ -107,6 +109,13 @@ static void accept_flows(struct server *s)
                 return;
         fprintf(stderr, "oping: cannot accept flows for now: %s\n", o7s_strerror(fd));
         s->accept_fd = -1;
+        s->resume_ns = clock_now_ns() + PAUSE_MS * NS_PER_MS;
+}
+
+static void resume(struct server *s)
+{
+        s->accept_fd = flow_accept_fd(); /* negative while that cannot be */
+        s->resume_ns = clock_now_ns() + PAUSE_MS * NS_PER_MS;
 }
 
 /* Sends back what has come. Returns whether there was something. */
@@ -142,12 +151,14 @@ static void watch(struct server *s, bool sleep)
         };
         const bool paused = s->accept_fd < 0;
 
+        if (!sleep)
+                sched_yield(); /* where cores are few, the clients need this one */
         if (poll(p, 3, !sleep ? 0 : paused ? PAUSE_MS : -1) < 0)
                 return;
         if (p[0].revents != 0)
                 accept_flows(s);
-        else if (paused)
-                s->accept_fd = flow_accept_fd(); /* negative while that cannot be */
+        else if (paused && clock_now_ns() >= s->resume_ns)
+                resume(s);
 }
 
 /* Serves the flows of which the set says that they have something. */
