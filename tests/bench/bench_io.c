@@ -1,6 +1,7 @@
 /*
- * bench_io.c - what the library's reading and writing cost, without a daemon: the port and bells of a flow are handed over on an AF_UNIX connection and put into
- * the library's table as irmd's answer would be. With this in the place of flow.c, o7s_bench becomes bench_io:
+ * bench_io.c - what the library's reading and writing cost, without a daemon: the port and bells of a flow
+ * are handed over on an AF_UNIX connection and put into the library's table as irmd's answer would be. With
+ * this in the place of flow.c, o7s_bench becomes bench_io:
  *
  *     bench_io pingpong --regime busy
  *     bench_io rate --size 1500
@@ -45,7 +46,9 @@ static void pair_forget(const char *address)
         unlink(path_of(address));
 }
 
-/* Puts the side of the port that @fds are for into the table, and waits until the other process has done so. */
+/*
+ * Puts the side of the port that @fds are for into the table, and waits until the other process has done so.
+ */
 static int join(int sock, const int *fds, unsigned side)
 {
         int  r = pair_put(fds[FD_PORT], side, fds[FD_OWN], fds[FD_PEER]);

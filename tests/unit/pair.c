@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "dev/arrive.h"
 #include "dev/process.h"
 #include "shm/bell.h"
 
@@ -14,15 +15,16 @@ int pair_put(int memfd, unsigned side, int own, int peer_bell)
         struct slot *s;
         int          r;
 
-        process_prepare();
-        s = table_get(&process.flows, own);
-        if (f == NULL || s == NULL)
+        if (f == NULL)
                 return -ENOMEM;
         f->qos       = qos_raw;
         f->ipcp_type = IPCP_LOCAL;
         snprintf(f->layer, sizeof(f->layer), "test");
         snprintf(f->peer, sizeof(f->peer), "uid:%u", (unsigned)getuid());
-        slot_lock(s);
+        process_prepare();
+        r = arrive_slot(own, &s);
+        if (r < 0)
+                return r;
         r = slot_open(s, f, memfd, side, own, peer_bell);
         slot_unlock(s);
         return r < 0 ? r : own;

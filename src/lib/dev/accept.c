@@ -20,8 +20,8 @@ static void watch_drop(struct watch *w)
 }
 
 /*
- * Before each request: irmd rings again after its answer if there are more flows. -EIRMD: the descriptor that somebody polls belongs to a connection that was lost, and he must
- * be told to ask for a new one.
+ * Before each request: irmd rings again after its answer if there are more flows. -EIRMD: the descriptor that
+ * somebody polls belongs to a connection that was lost, and he must be told to ask for a new one.
  */
 static int watch_rearm(struct watch *w)
 {

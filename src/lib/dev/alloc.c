@@ -58,7 +58,10 @@ O7S_API int flow_alloc(const char *dst, qosspec_t *qs, const struct timespec *ti
         return (int)err_return(alloc(dst, qs, timeo));
 }
 
-/* Takes the descriptor out of @ans, the first answer to @a, and makes it pending. Returns it; then the slot has @a. */
+/*
+ * Takes the descriptor out of @ans, the first answer to @a, and makes it pending. Returns it; then the slot
+ * has @a.
+ */
 static int pend(struct ask *a, const struct answer *ans)
 {
         struct slot *s;

@@ -65,7 +65,10 @@ int arrive_fd(const struct answer *ans, size_t i)
         return *fd < TABLE_MAX ? *fd : -EMFILE;
 }
 
-/* With both locks of @s: makes it the flow @f, which is taken over, success or not. The answer keeps its descriptors on failure. */
+/*
+ * With both locks of @s: makes it the flow @f, which is taken over, success or not. The answer keeps its
+ * descriptors on failure.
+ */
 static int open_slot(struct slot *s, struct flow *f, const struct answer *ans, int bell, qosspec_t *qs)
 {
         int peer_bell = arrive_fd(ans, FD_PEER_BELL);
@@ -91,7 +94,7 @@ int arrive_slot(int fd, struct slot **out)
                 return -ENOMEM;
         slot_lock(s);
         if (s->state != SLOT_FREE) {
-                /* Its descriptor was closed by the application, or we would not have been given the number. */
+                /* The application has closed its descriptor, or we would not have got the number. */
                 slot_unlock(s);
                 dealloc_lost(s);
                 slot_lock(s);

@@ -10,17 +10,21 @@
 #include "dev/slot.h"
 
 /*
- * Takes the answer to @a, which brings everything, and makes it a flow. *@qs, unless NULL, is what was granted. Returns the flow descriptor, or -EPROTO (not what was agreed
- * with irmd), -EMFILE, -ENOMEM, -errno.
+ * Takes the answer to @a, which brings everything, and makes it a flow. *@qs, unless NULL, is what was
+ * granted. Returns the flow descriptor, or -EPROTO (not what was agreed with irmd), -EMFILE, -ENOMEM, -errno.
  */
 int arrive(struct ask *a, const struct answer *ans, qosspec_t *qs);
 
-/* The same for the pending slot @s, both of whose locks are held: the flow descriptor is there already. 0 or as above. */
+/*
+ * The same for the pending slot @s, both of whose locks are held: the flow descriptor is there already. 0 or
+ * as above.
+ */
 int arrive_pending(struct slot *s, const struct answer *ans, qosspec_t *qs);
 
 /*
- * The descriptor number @i of @ans, moved out of the way of standard input, output and error, which a program may have closed. It stays the answer's until that is
- * made -1. -EMFILE when it is too large for the table, -errno.
+ * The descriptor number @i of @ans, moved out of the way of standard input, output and error, which a program
+ * may have closed. It stays the answer's until that is made -1. -EMFILE when it is too large for the table,
+ * -errno.
  */
 int arrive_fd(const struct answer *ans, size_t i);
 

@@ -1,7 +1,8 @@
 /*
  * ask.h - a question to irmd that has one answer, or two when the first only says that another follows.
  *
- * Whatever ends it early (a timeout, an answer that cannot be used), irmd is told, so that it does not keep a flow that nobody has.
+ * Whatever ends it early (a timeout, an answer that cannot be used), irmd is told, so that it does not keep a
+ * flow that nobody has.
  */
 #ifndef O7S_DEV_ASK_H
 #define O7S_DEV_ASK_H
@@ -35,16 +36,22 @@ struct answer {
         Irm__Reply     *reply;
 };
 
-/* Asks on @rpc, which stays the caller's, and must be answered by @give_up_ns. 0, -EIRMD, -ENOMEM; then there is nothing to end. */
+/*
+ * Asks on @rpc, which stays the caller's, and must be answered by @give_up_ns. 0, -EIRMD, -ENOMEM; then there
+ * is nothing to end.
+ */
 int ask_begin(struct ask *a, struct rpc *rpc, const Irm__Request *req, int64_t give_up_ns);
 
 /*
- * The next answer. 0: it is in *@ans, good news, for answer_free(). -EAGAIN: not there yet and @wait is false. Else what irmd refused with, -ETIMEDOUT, -EIRMD, -EPROTO, -ENOMEM:
- * no more answers.
+ * The next answer. 0: it is in *@ans, good news, for answer_free(). -EAGAIN: not there yet and @wait is
+ * false. Else what irmd refused with, -ETIMEDOUT, -EIRMD, -EPROTO, -ENOMEM: no more answers.
  */
 int ask_next(struct ask *a, bool wait, struct answer *ans);
 
-/* 0, or how the answer falls short of @n descriptors: -EMFILE when this process has too many open, or -EPROTO. */
+/*
+ * 0, or how the answer falls short of @n descriptors: -EMFILE when this process has too many open, or
+ * -EPROTO.
+ */
 int answer_check_fds(const struct answer *ans, size_t n);
 
 void answer_free(struct answer *ans);

@@ -33,7 +33,10 @@ void dealloc_finish(struct slot *s)
         fset_forget(s);
         if (!slot_take(s, &r))
                 return;
-        /* The slot serves another flow as soon as its number is given out again, which is when the descriptor is closed. */
+        /*
+         * The slot serves another flow as soon as its number is given out again, which is when the descriptor
+         * is closed.
+         */
         ask_free(r.ask);
         if (!__libc_single_threaded)
                 bell_ring_own(r.port.bell); /* for who polls it: a file stays under a poll() that has begun */

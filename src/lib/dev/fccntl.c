@@ -1,5 +1,6 @@
 /*
- * fccntl.c - fccntl(). Each command is a function that gets the slot with both locks held: nothing here is worth finer ones.
+ * fccntl.c - fccntl(). Each command is a function that gets the slot with both locks held: nothing here is
+ * worth finer ones.
  */
 #include <ouroboros/fccntl.h>
 

@@ -1,10 +1,12 @@
 /*
  * fset.c - sets of flows: epoll, and a list of who is in it.
  *
- * epoll could forget a closed descriptor by itself, but not before its last copy is closed, and a number may be in use again while an event of its old owner is on the way. So
- * each event carries the generation of the slot, and a flow that is closing leaves its sets before its descriptor is closed.
+ * epoll could forget a closed descriptor by itself, but not before its last copy is closed, and a number may
+ * be in use again while an event of its old owner is on the way. So each event carries the generation of the
+ * slot, and a flow that is closing leaves its sets before its descriptor is closed.
  *
- * A readable descriptor is a claim of the peer, who can ring without a message: fevent() looks into the port before it reports anything.
+ * A readable descriptor is a claim of the peer, who can ring without a message: fevent() looks into the port
+ * before it reports anything.
  */
 #include "dev/fset.h"
 
@@ -21,7 +23,10 @@
 #include "base/err.h"
 #include "dev/process.h"
 
-/* At most that many by one fevent(); the rest the next time, since events are level-triggered and epoll takes turns. */
+/*
+ * At most that many by one fevent(); the rest the next time, since events are level-triggered and epoll takes
+ * turns.
+ */
 #define EVENTS_MAX 128
 
 /* That a flow is in a set. */
@@ -88,7 +93,10 @@ static void drop_all(struct flow_set *set)
                 drop(LIST_FIRST(&set->members));
 }
 
-/* Tells epoll to watch @fd, the flow in @s. A flow that is there stays there while we hold the lock: closing ones must pass fset_forget(). */
+/*
+ * Tells epoll to watch @fd, the flow in @s. A flow that is there stays there while we hold the lock: closing
+ * ones must pass fset_forget().
+ */
 static int watch(const struct flow_set *set, struct slot *s, int fd)
 {
         struct epoll_event ev = {.events = EPOLLIN};
@@ -126,7 +134,9 @@ static int add(struct flow_set *set, struct slot *s, int fd)
         return 0;
 }
 
-/* -- from the rest of the library ------------------------------------------------------------------------- */
+/*
+ * -- from the rest of the library -------------------------------------------------------------------------
+ */
 
 static bool is_closing(struct slot *s)
 {
@@ -171,7 +181,10 @@ void fset_forget_all(void)
                 start_afresh(set);
 }
 
-/* -- sets ---------------------------------------------------------------------------------------------------- */
+/*
+ * -- sets
+ * ----------------------------------------------------------------------------------------------------
+ */
 
 static struct flow_set *set_create(void)
 {
@@ -268,7 +281,10 @@ O7S_API int fset_fd(fset_t *set)
         return set == NULL ? (int)err_return(-EINVAL) : set->epfd;
 }
 
-/* -- events -------------------------------------------------------------------------------------------------- */
+/*
+ * -- events
+ * --------------------------------------------------------------------------------------------------
+ */
 
 O7S_API fqueue_t *fqueue_create(void)
 {
@@ -369,7 +385,10 @@ O7S_API ssize_t fevent(fset_t *set, fqueue_t *fq, const struct timespec *timeo)
         return err_return(wait_for_events(set, fq, timeo));
 }
 
-/* Whether the flow that @ev speaks of is still there: the program may have ended it while it went through the queue. */
+/*
+ * Whether the flow that @ev speaks of is still there: the program may have ended it while it went through the
+ * queue.
+ */
 static bool is_current(const struct event *ev)
 {
         struct slot *s = process_slot(ev->fd);

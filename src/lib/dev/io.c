@@ -1,4 +1,7 @@
-/* io.c - flow_read() and flow_write(): a look-up, one lock and one copy; all else is for when there is nothing to read or no room. */
+/*
+ * io.c - flow_read() and flow_write(): a look-up, one lock and one copy; all else is for when there is
+ * nothing to read or no room.
+ */
 #include <errno.h>
 #include <string.h>
 

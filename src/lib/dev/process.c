@@ -25,7 +25,9 @@ struct process process = {
         .sets_lock = PTHREAD_MUTEX_INITIALIZER,
 };
 
-/* Sets have lists, which must not be copied half changed; all else is in pieces that are whole at any moment. */
+/*
+ * Sets have lists, which must not be copied half changed; all else is in pieces that are whole at any moment.
+ */
 static void before_fork(void)
 {
         pthread_mutex_lock(&process.sets_lock);
@@ -120,7 +122,10 @@ static int greet(struct rpc *rpc)
         return r == 0 || r == -ENOMEM ? r : -EIRMD;
 }
 
-/* With the lock. The connection is in its place before it is greeted, so that a child that is forked meanwhile closes it. */
+/*
+ * With the lock. The connection is in its place before it is greeted, so that a child that is forked
+ * meanwhile closes it.
+ */
 static int connect_anew(void)
 {
         char *path = socket_path();

@@ -1,6 +1,6 @@
 /*
- * process.h - what the library holds for its process: the connection to irmd, the flows, the flow sets. Set up
- * at the first call that needs it; there is no constructor.
+ * process.h - what the library holds for its process: the connection to irmd, the flows, the flow sets. Set
+ * up at the first call that needs it; there is no constructor.
  *
  * A forked child has none of it: a handler (pthread_atfork) empties this in the child, where other threads'
  * locks may have been copied while held.
@@ -32,7 +32,9 @@ struct process {
         struct watch    watch;
         struct table    flows;
 
-        /* Of all flow sets and who is in them: never held across a wait, and taken before the lock of a slot. */
+        /*
+         * Of all flow sets and who is in them: never held across a wait, and taken before the lock of a slot.
+         */
         pthread_mutex_t sets_lock;
         LIST_HEAD(, flow_set) sets;
 };
@@ -41,12 +43,15 @@ struct process {
 extern struct process process;
 
 /*
- * The connection to irmd, greeted (Hello). One that was lost is replaced. *@out is a reference of the caller's,
- * for rpc_unref(). 0, -EIRMD (no daemon, or one that speaks another version), -ENOMEM.
+ * The connection to irmd, greeted (Hello). One that was lost is replaced. *@out is a reference of the
+ * caller's, for rpc_unref(). 0, -EIRMD (no daemon, or one that speaks another version), -ENOMEM.
  */
 int process_connect(struct rpc **out);
 
-/* Asks @req of irmd: ask_begin() on that connection. A loss that shows only in the attempt is made good: nothing was asked then. */
+/*
+ * Asks @req of irmd: ask_begin() on that connection. A loss that shows only in the attempt is made good:
+ * nothing was asked then.
+ */
 int process_ask(struct ask *a, const Irm__Request *req, int64_t give_up_ns);
 
 /* From now on a forked child starts afresh. To be called before anything is put into `process`. */

@@ -3,11 +3,13 @@
  *
  *     free -> pending -> open -> closing -> free      (also free -> open, pending -> closing)
  *
- * A slot is never freed, so whoever has a number finds locks there, whatever became of the flow. There are two, one per direction (a lane), always taken in the
- * order tx, rx. Everything outside the lanes changes only while both are held, so that either is enough to read it.
+ * A slot is never freed, so whoever has a number finds locks there, whatever became of the flow. There are
+ * two, one per direction (a lane), always taken in the order tx, rx. Everything outside the lanes changes
+ * only while both are held, so that either is enough to read it.
  *
- * Nobody waits while holding a lock. Who waits, spinning or asleep, counts itself in lane.waiters and looks at the flow's mapping without a lock. So the end of a
- * flow has two steps: slot_end() makes the slot closing and wakes them; slot_take() empties it when the last one has left, whoever that is (dealloc.h).
+ * Nobody waits while holding a lock. Who waits, spinning or asleep, counts itself in lane.waiters and looks
+ * at the flow's mapping without a lock. So the end of a flow has two steps: slot_end() makes the slot closing
+ * and wakes them; slot_take() empties it when the last one has left, whoever that is (dealloc.h).
  */
 #ifndef O7S_DEV_SLOT_H
 #define O7S_DEV_SLOT_H
@@ -81,12 +83,16 @@ void slot_init(struct slot *s);
 void slot_lock(struct slot *s);
 void slot_unlock(struct slot *s);
 
-/* With both locks, free or pending: the descriptor @fd waits for the answer to @ask, which the slot takes over. */
+/*
+ * With both locks, free or pending: the descriptor @fd waits for the answer to @ask, which the slot takes
+ * over.
+ */
 void slot_pend(struct slot *s, int fd, struct ask *ask);
 
 /*
- * With both locks, free or pending: becomes open over the port @memfd, with @bell (the flow descriptor) and @peer_bell, all three but @memfd taken over with @flow.
- * 0, or what port_open() says; then nothing was taken and the slot is as before.
+ * With both locks, free or pending: becomes open over the port @memfd, with @bell (the flow descriptor) and
+ * @peer_bell, all three but @memfd taken over with @flow. 0, or what port_open() says; then nothing was taken
+ * and the slot is as before.
  */
 int slot_open(struct slot *s, struct flow *flow, int memfd, unsigned side, int bell, int peer_bell);
 
@@ -107,12 +113,14 @@ bool slot_take(struct slot *s, struct remains *r);
 void slot_forget(struct slot *s);
 
 /*
- * With the lock of rx, inside the port: the oldest message, as port_peek(). 0, -EAGAIN (none yet), -ENODATA (the peer has ended, none will come), -EFLOWDOWN (it has
- * died, or lied), -EPROTO.
+ * With the lock of rx, inside the port: the oldest message, as port_peek(). 0, -EAGAIN (none yet), -ENODATA
+ * (the peer has ended, none will come), -EFLOWDOWN (it has died, or lied), -EPROTO.
  */
 int slot_look(struct slot *s, const uint8_t **msg, size_t *len);
 
-/* With a lock: the peer lied. All later calls, also those that wait now, give -EFLOWDOWN, which is returned. */
+/*
+ * With a lock: the peer lied. All later calls, also those that wait now, give -EFLOWDOWN, which is returned.
+ */
 int slot_break(struct slot *s);
 
 void flow_free(struct flow *f);

@@ -23,7 +23,10 @@ struct slot *table_get(struct table *t, int fd)
                 fresh = chunk_create();
                 if (fresh == NULL)
                         return NULL;
-                /* Release pairs with the acquire in table_find(). Another thread's chunk, which came first, is as good. */
+                /*
+                 * Release pairs with the acquire in table_find(). Another thread's chunk, which came first,
+                 * is as good.
+                 */
                 if (atomic_compare_exchange_strong(at, &c, fresh))
                         c = fresh;
                 else

@@ -1,5 +1,6 @@
 /*
- * table.h - from descriptor to slot, by two loads and without a lock: chunks of slots that appear when a number is first used and then stay.
+ * table.h - from descriptor to slot, by two loads and without a lock: chunks of slots that appear when a
+ * number is first used and then stay.
  */
 #ifndef O7S_DEV_TABLE_H
 #define O7S_DEV_TABLE_H

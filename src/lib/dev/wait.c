@@ -5,9 +5,10 @@
 #include "base/clock.h"
 
 /*
- * A pause takes about 25 ns. A peer that is awake on another processor has answered within the blind ones, which are too few to look at the clock for. After
- * that it may well be waiting for the processor that we are spinning on, so that is offered from time to time. If it always does, pauses are a waste: two that
- * are confined to one processor take turns by yielding at once.
+ * A pause takes about 25 ns. A peer that is awake on another processor has answered within the blind ones,
+ * which are too few to look at the clock for. After that it may well be waiting for the processor that we are
+ * spinning on, so that is offered from time to time. If it always does, pauses are a waste: two that are
+ * confined to one processor take turns by yielding at once.
  */
 #define PAUSES_BLIND  64
 #define PAUSES_YIELD  64
@@ -65,7 +66,8 @@ static bool watch_until(const struct watch *w, bool pause, int64_t end_ns, bool 
 }
 
 /*
- * True: what we wait for came in time. Late is no better than never: somebody else had the processor, and a sleeper would have been put before them.
+ * True: what we wait for came in time. Late is no better than never: somebody else had the processor, and a
+ * sleeper would have been put before them.
  */
 static bool spin(const struct watch *w, bool pause, int64_t budget_ns, bool *paused)
 {

@@ -1,8 +1,9 @@
 /*
  * wait.h - waiting for the other side of a flow: awake while that pays (patience.h), then asleep.
  *
- * Called with the lane's lock held, a reader inside the port; the lock is let go of meanwhile and held again on return. 0: look again, anything may have happened
- * (the slot may be closing, or another reader may have left the port); -ETIMEDOUT.
+ * Called with the lane's lock held, a reader inside the port; the lock is let go of meanwhile and held again
+ * on return. 0: look again, anything may have happened (the slot may be closing, or another reader may have
+ * left the port); -ETIMEDOUT.
  */
 #ifndef O7S_DEV_WAIT_H
 #define O7S_DEV_WAIT_H
@@ -18,8 +19,9 @@ int wait_rx(struct slot *s, int64_t deadline_ns);
 int wait_tx(struct slot *s, int64_t deadline_ns);
 
 /*
- * A message was taken, the lock is held. If it was the last, and messages of this flow come in streams, stays awake for the next one for less than a microsecond:
- * a reader that leaves an empty port and comes back for each message would make the writer ring, one system call on either side.
+ * A message was taken, the lock is held. If it was the last, and messages of this flow come in streams, stays
+ * awake for the next one for less than a microsecond: a reader that leaves an empty port and comes back for
+ * each message would make the writer ring, one system call on either side.
  */
 void wait_linger(struct slot *s);
 
