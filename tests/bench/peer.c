@@ -149,13 +149,17 @@ int peer_main(int argc, char **argv)
 
 static void become_peer(const struct peer *p, const char *role, unsigned n_threads, int cpu, int out)
 {
-        char threads[16];
-        char processor[16];
+        char    self[4096] = "";
+        char    threads[16];
+        char    processor[16];
+        ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
 
+        if (n < 0)
+                _exit(127);
         snprintf(threads, sizeof(threads), "%u", n_threads);
         snprintf(processor, sizeof(processor), "%d", cpu);
         dup2(out, STDOUT_FILENO);
-        execl("/proc/self/exe", "o7s_bench", "peer", p->transport->name, role, p->address, threads, processor,
+        execl(self, "o7s_bench", "peer", p->transport->name, role, p->address, threads, processor,
               (char *)NULL);
         _exit(127);
 }
