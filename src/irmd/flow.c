@@ -125,6 +125,13 @@ static void reply_client(struct flow *f, int result, const char *why)
                 bell_ring(bell->keeper);
 }
 
+/* Root may open what is ours, and so may we. */
+static void let_owner_ring(const struct flow *f, const struct bell *b)
+{
+        if (f->proc->uid != f->irmd->uid && f->proc->uid != 0)
+                (void)bell_let_owner_ring(b);
+}
+
 /* Sends the process of an open end its FlowUp, in answer to @request. */
 static void send_up(struct flow *f, uint32_t request)
 {
@@ -147,6 +154,8 @@ static void send_up(struct flow *f, uint32_t request)
         r.body_case  = IRM__REPLY__BODY_FLOW_UP;
         r.flow_up    = &up;
         keep_fds(f->keep, f->side, fds);
+        if (!f->early)
+                let_owner_ring(f, &f->keep->bell[f->side]);
         proc_answer(f->proc, request, &r, false, fds, f->early ? 2 : 3);
         if (f->early)
                 bell_ring(f->keep->bell[f->side].keeper);
@@ -370,7 +379,8 @@ static void flow_free(struct flow *f)
         if (twin != NULL)
                 twin->twin = NULL;
         irmd_timeout_cancel(f->irmd, &f->patience);
-        if (f->ipcp != NULL)
+        /* A local layer has no part in a flow that is open. */
+        if (f->ipcp != NULL && (f->keep == NULL || f->call != 0 || f->ipcp->type != IPCP_LOCAL))
                 ipcp_flow_dealloc(f->ipcp, f);
         detach(f);
         if (f->keep != NULL)
@@ -474,6 +484,7 @@ static int send_pending(struct flow *f)
 
         if (result < 0)
                 return result;
+        let_owner_ring(f, &f->bell);
         pending.flow_id = f->id;
         r.body_case     = IRM__REPLY__BODY_FLOW_PENDING;
         r.flow_pending  = &pending;

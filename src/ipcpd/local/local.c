@@ -1,16 +1,14 @@
 /*
- * local.c - a flow is two ends and, until irmd has found a server, an arrival.
+ * local.c - a flow is known here from its request until its answer, as an arrival: irmd is asked to find a
+ * server, and what it answers is passed on. Once both ends have their port there is nothing left to do for it.
  *
- *     flow_alloc:     the client's end is born with an arrival, and irmd is asked about that
- *     flow_answered:  the arrival goes. Accepted: the server's end is born and paired. Refused: the client's
- * end goes flow_dealloc:   the end goes; its pair, if there still is one, stays until its own dealloc
- *
- * A client may give up while its arrival is out: then the arrival stays without a client, because the answer
- * will still come. If that is a server's end, irmd hears at once that it is over.
+ * A client may give up while its arrival is out: then the arrival stays, marked, because the answer will still
+ * come. If that is a server's end, irmd hears at once that it is over.
  */
 #include "ipcpd/local/local.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -27,18 +25,12 @@ struct name {
         UT_hash_handle hh;
 };
 
-struct end {
-        uint64_t        id;
-        struct end     *pair;
-        struct arrival *arrival; /* a client's that has not been answered */
-        UT_hash_handle  hh;
-};
-
 struct arrival {
         uint32_t       id;
         uint32_t       ask;    /* what the client's side wants answered */
-        struct end    *client; /* NULL: it gave up */
-        UT_hash_handle hh;
+        uint64_t       client; /* its end */
+        bool           given_up;
+        UT_hash_handle by_id, by_client;
 };
 
 struct local {
@@ -46,8 +38,8 @@ struct local {
         size_t                hash_len;
         uint32_t              last_id; /* of arrivals */
         struct name          *names;
-        struct end           *ends;
-        struct arrival       *arrivals;
+        struct arrival       *by_id;
+        struct arrival       *by_client; /* those that were not given up */
 };
 
 static unsigned long long ull(uint64_t v)
@@ -103,53 +95,21 @@ static int local_unreg(void *layer, const uint8_t *hash)
         return 0;
 }
 
-/* -- ends --------------------------------------------------------------------- */
-
-static struct end *find_end(const struct local *l, uint64_t id)
-{
-        struct end *e;
-
-        HASH_FIND(hh, l->ends, &id, sizeof(id), e);
-        return e;
-}
-
-/* -EEXIST, -ENOMEM. */
-static int add_end(struct local *l, uint64_t id, struct end **out)
-{
-        struct end *e;
-
-        if (find_end(l, id) != NULL)
-                return -EEXIST;
-        e = calloc(1, sizeof(*e));
-        if (e == NULL)
-                return -ENOMEM;
-        e->id = id;
-        HASH_ADD(hh, l->ends, id, sizeof(e->id), e);
-        if (e->hh.tbl == NULL) {
-                free(e);
-                return -ENOMEM;
-        }
-        *out = e;
-        return 0;
-}
-
-static void remove_end(struct local *l, struct end *e)
-{
-        if (e->pair != NULL)
-                e->pair->pair = NULL;
-        if (e->arrival != NULL)
-                e->arrival->client = NULL;
-        HASH_DEL(l->ends, e);
-        free(e);
-}
-
 /* -- arrivals ----------------------------------------------------------------- */
 
 static struct arrival *find_arrival(const struct local *l, uint32_t id)
 {
         struct arrival *a;
 
-        HASH_FIND(hh, l->arrivals, &id, sizeof(id), a);
+        HASH_FIND(by_id, l->by_id, &id, sizeof(id), a);
+        return a;
+}
+
+static struct arrival *find_client(const struct local *l, uint64_t client)
+{
+        struct arrival *a;
+
+        HASH_FIND(by_client, l->by_client, &client, sizeof(client), a);
         return a;
 }
 
@@ -162,34 +122,46 @@ static uint32_t draw_id(struct local *l)
         return l->last_id;
 }
 
-static int add_arrival(struct local *l, uint32_t ask, struct end *client)
+static void give_up(struct local *l, struct arrival *a)
 {
-        struct arrival *a = calloc(1, sizeof(*a));
+        HASH_DELETE(by_client, l->by_client, a);
+        a->given_up = true;
+}
 
+static void remove_arrival(struct local *l, struct arrival *a)
+{
+        if (!a->given_up)
+                give_up(l, a);
+        HASH_DELETE(by_id, l->by_id, a);
+        free(a);
+}
+
+/* -EEXIST, -ENOMEM. */
+static int add_arrival(struct local *l, uint32_t ask, uint64_t client, struct arrival **out)
+{
+        struct arrival *a;
+
+        if (find_client(l, client) != NULL)
+                return -EEXIST;
+        a = calloc(1, sizeof(*a));
         if (a == NULL)
                 return -ENOMEM;
-        a->id  = draw_id(l);
-        a->ask = ask;
-        HASH_ADD(hh, l->arrivals, id, sizeof(a->id), a);
-        if (a->hh.tbl == NULL) {
+        a->id     = draw_id(l);
+        a->ask    = ask;
+        a->client = client;
+        HASH_ADD(by_id, l->by_id, id, sizeof(a->id), a);
+        if (a->by_id.tbl == NULL) {
                 free(a);
                 return -ENOMEM;
         }
-        a->client       = client;
-        client->arrival = a;
+        HASH_ADD(by_client, l->by_client, client, sizeof(a->client), a);
+        if (a->by_client.tbl == NULL) {
+                HASH_DELETE(by_id, l->by_id, a);
+                free(a);
+                return -ENOMEM;
+        }
+        *out = a;
         return 0;
-}
-
-/* Returns the client, or NULL when it gave up. */
-static struct end *remove_arrival(struct local *l, struct arrival *a)
-{
-        struct end *client = a->client;
-
-        if (client != NULL)
-                client->arrival = NULL;
-        HASH_DEL(l->arrivals, a);
-        free(a);
-        return client;
 }
 
 /* -- flows -------------------------------------------------------------------- */
@@ -197,76 +169,49 @@ static struct end *remove_arrival(struct local *l, struct arrival *a)
 static void local_flow_alloc(void *layer, uint32_t ask, uint64_t flow_id, const uint8_t *hash,
                              const qosspec_t *qs)
 {
-        struct local *l      = layer;
-        struct end   *client = NULL;
-        int           r      = find_name(l, hash) == NULL ? -ENAME : add_end(l, flow_id, &client);
+        struct local   *l = layer;
+        struct arrival *a;
+        int             r = find_name(l, hash) == NULL ? -ENAME : add_arrival(l, ask, flow_id, &a);
 
-        if (r == 0)
-                r = add_arrival(l, ask, client);
         if (r == 0) {
-                l->up->flow_arrived(l->up->ctx, client->arrival->id, hash, qs, flow_id);
+                l->up->flow_arrived(l->up->ctx, a->id, hash, qs, flow_id);
                 return;
         }
-        if (client != NULL)
-                remove_end(l, client);
         log_dbg("flow %llu: refused: %s", ull(flow_id), o7s_strerror(r));
         l->up->flow_reply(l->up->ctx, ask, r);
 }
 
-/* The server's end @id is there. NULL, and irmd has been told, when it cannot be kept. */
-static int open_server(struct local *l, uint64_t id, struct end **server)
-{
-        int r = add_end(l, id, server);
-
-        if (r == -EEXIST)
-                log_warn("flow %llu: irmd answers with an end that it has given before", ull(id));
-        else if (r < 0)
-                l->up->flow_dealloc(l->up->ctx, id);
-        return r;
-}
-
 static void local_flow_answered(void *layer, uint32_t ask, int result, uint64_t flow_id)
 {
-        struct local   *l      = layer;
-        struct arrival *a      = find_arrival(l, ask);
-        struct end     *server = NULL;
-        struct end     *client;
-        uint32_t        client_ask;
+        struct local   *l = layer;
+        struct arrival *a = find_arrival(l, ask);
+        struct arrival  was;
 
         if (a == NULL) {
                 log_warn("arrival %u: irmd answers what was not asked", ask);
                 return;
         }
-        client_ask = a->ask;
-        client     = remove_arrival(l, a);
-        if (result == 0)
-                result = open_server(l, flow_id, &server);
-        if (client == NULL) {
-                if (server != NULL)
-                        l->up->flow_dealloc(l->up->ctx, flow_id);
-                return;
+        was = *a;
+        remove_arrival(l, a);
+        if (!was.given_up) {
+                log_dbg("flow %llu: %s", ull(was.client), result == 0 ? "accepted" : o7s_strerror(result));
+                l->up->flow_reply(l->up->ctx, was.ask, result);
+        } else if (result == 0) {
+                l->up->flow_dealloc(l->up->ctx, flow_id);
         }
-        log_dbg("flow %llu: %s", ull(client->id), result == 0 ? "accepted" : o7s_strerror(result));
-        if (server != NULL) {
-                server->pair = client;
-                client->pair = server;
-        } else {
-                remove_end(l, client);
-        }
-        l->up->flow_reply(l->up->ctx, client_ask, result);
 }
 
 static void local_flow_dealloc(void *layer, uint64_t flow_id)
 {
-        struct local *l = layer;
-        struct end   *e = find_end(l, flow_id);
+        struct local   *l = layer;
+        struct arrival *a = find_client(l, flow_id);
 
-        if (e == NULL) {
+        if (a == NULL) {
                 log_dbg("flow %llu: over, but unknown", ull(flow_id));
                 return;
         }
-        log_dbg("flow %llu: over", ull(flow_id));
-        remove_end(l, e);
+        log_dbg("flow %llu: given up", ull(flow_id));
+        give_up(l, a);
 }
 
 /* -- the layer ---------------------------------------------------------------- */
@@ -286,10 +231,8 @@ static void local_destroy(void *layer)
 
         if (l == NULL)
                 return;
-        while (l->arrivals != NULL)
-                remove_arrival(l, l->arrivals);
-        while (l->ends != NULL)
-                remove_end(l, l->ends);
+        while (l->by_id != NULL)
+                remove_arrival(l, l->by_id);
         while (l->names != NULL)
                 remove_name(l, l->names);
         free(l);
@@ -307,7 +250,7 @@ struct local_counts local_count(const void *layer)
 {
         const struct local *l = layer;
 
-        return (struct local_counts){HASH_COUNT(l->names), HASH_COUNT(l->ends), HASH_COUNT(l->arrivals)};
+        return (struct local_counts){HASH_COUNT(l->names), HASH_CNT(by_id, l->by_id)};
 }
 
 const struct ipcp_ops local_ops = {

@@ -29,13 +29,16 @@ int bell_create(struct bell *b)
         b->own    = p[0];
         b->keeper = p[1];
         b->other  = reopen(p[0], O_RDWR);
-        if (b->other < 0)
+        if (b->other < 0) {
                 r = b->other;
-        else if (fchmod(p[0], 0666) < 0)
-                r = -errno;
-        if (r < 0)
                 bell_close(b);
+        }
         return r;
+}
+
+int bell_let_owner_ring(const struct bell *b)
+{
+        return fchmod(b->own, 0666) < 0 ? -errno : 0;
 }
 
 void bell_close(struct bell *b)

@@ -8,7 +8,7 @@
  * The owner has the reading end. The other side's end is a description of its own, opened through /proc/self/fd for reading and writing: a pipe that has a reader
  * raises no SIGPIPE. irmd keeps the writing end that the pipe was born with, and rings when a process has died; when irmd is not there either, the other side's end
  * is the last that can write, and the kernel itself makes the owner's readable (POLLHUP) when its process dies. The owner rings its own bell, which is rare, by
- * opening it for writing just for that; the pipe's mode lets any user do so who can see its descriptor in /proc, which is the owner.
+ * opening it for writing just for that (bell_let_owner_ring()).
  */
 #ifndef O7S_SHM_BELL_H
 #define O7S_SHM_BELL_H
@@ -25,6 +25,11 @@ struct bell {
 int bell_create(struct bell *b);
 
 void bell_close(struct bell *b);
+
+/*
+ * Lets an owner who is another user than we are ring it: whoever can see the descriptor in /proc may then open the pipe, and that is the owner. 0 or -errno.
+ */
+int bell_let_owner_ring(const struct bell *b);
 
 /* Makes the bell readable, by the other's or the keeper's end. Never blocks: a pipe that is full is readable already. */
 void bell_ring(int end);
