@@ -37,8 +37,7 @@ enum slot_state { SLOT_FREE, SLOT_PENDING, SLOT_OPEN, SLOT_CLOSING };
 
 /* What irmd said of a flow. */
 struct flow {
-        struct rpc *
-                rpc; /* the connection on which `id` means this flow; a reference; NULL: nobody is told of its end */
+        struct rpc    *rpc; /* the connection on which `id` means this flow, a reference; NULL: none */
         uint64_t       id;
         qosspec_t      qos;
         enum ipcp_type ipcp_type;
