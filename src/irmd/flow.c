@@ -384,7 +384,7 @@ static void flow_free(struct flow *f)
                 ipcp_flow_dealloc(f->ipcp, f);
         detach(f);
         if (f->keep != NULL)
-                keep_over(f->keep, &f->irmd->keeps, f->side);
+                keep_over(f->keep, &f->irmd->keeps, f->side, f->proc != NULL && f->proc->chan != NULL);
         disown(f);
         bell_close(&f->bell);
         HASH_DEL(f->irmd->flows, f);

@@ -93,11 +93,11 @@ void keep_down(struct keep *k)
         }
 }
 
-void keep_over(struct keep *k, struct keeps *ks, unsigned side)
+void keep_over(struct keep *k, struct keeps *ks, unsigned side, bool alive)
 {
         k->over[side] = true;
         if (--k->refs == 0)
                 keep_free(k, ks);
-        else if (!port_has_ended(k->memfd, side))
+        else if (!alive || !port_has_ended(k->memfd, side))
                 port_bury(k->memfd, side, k->bell[!side].keeper);
 }

@@ -50,7 +50,10 @@ void keep_handed(struct keep *k, struct keeps *ks, unsigned side);
 /* What carries the flow has died: both sides are told. */
 void keep_down(struct keep *k);
 
-/* @side is over and gives its reference up. The other one is told, if the side has not told it itself (a process that died, or never had it). */
-void keep_over(struct keep *k, struct keeps *ks, unsigned side);
+/*
+ * @side is over and gives its reference up. The other one is told, if the side has not told it itself: a process that never had it, or is no longer @alive. What
+ * the dead have left in the memory proves nothing: one that wrote all over it has told nobody.
+ */
+void keep_over(struct keep *k, struct keeps *ks, unsigned side, bool alive);
 
 #endif
