@@ -66,13 +66,18 @@ int port_open(struct port *p, int memfd, unsigned side, int bell, int peer_bell)
         if (mem == MAP_FAILED)
                 return -errno;
         (void)madvise(mem, PORT_SIZE, MADV_DONTFORK);
-        *p = (struct port){
-                .ctl = (struct port_ctl *)(void *)mem, .side = side, .bell = bell, .peer_bell = peer_bell};
-        mem += RING_PAGE;
+        port_reopen(p, (struct port_ctl *)(void *)mem, side, bell, peer_bell);
+        return 0;
+}
+
+void port_reopen(struct port *p, struct port_ctl *mapping, unsigned side, int bell, int peer_bell)
+{
+        uint8_t *mem = (uint8_t *)mapping + RING_PAGE;
+
+        *p = (struct port){.ctl = mapping, .side = side, .bell = bell, .peer_bell = peer_bell};
         ring_tx_init(&p->tx, &p->ctl->ring[side], mem + side * PORT_RING_SIZE, PORT_RING_SIZE);
         ring_rx_init(&p->rx, &p->ctl->ring[!side], mem + !side * PORT_RING_SIZE, PORT_RING_SIZE);
         port_rx_leave(p);
-        return 0;
 }
 
 /* Takes what @word asks for and does it: the second half of whatever publishes. The fence pairs with that in declare(). */
@@ -121,15 +126,28 @@ void port_end(struct port *p)
         bell_ring(p->peer_bell);
 }
 
-void port_close(struct port *p)
+struct port_ctl *port_part(struct port *p)
 {
-        if (p->ctl == NULL)
-                return;
+        struct port_ctl *mapping = p->ctl;
+
+        if (mapping == NULL)
+                return NULL;
         port_end(p);
-        munmap(p->ctl, PORT_SIZE);
         p->ctl = NULL;
         fd_close(&p->bell);
         fd_close(&p->peer_bell);
+        return mapping;
+}
+
+void port_unmap(struct port_ctl *mapping)
+{
+        if (mapping != NULL)
+                munmap(mapping, PORT_SIZE);
+}
+
+void port_close(struct port *p)
+{
+        port_unmap(port_part(p));
 }
 
 void port_rouse(struct port *p)
@@ -159,6 +177,14 @@ void port_bury(int memfd, unsigned side, int bell)
         munmap(ctl, RING_PAGE);
 }
 
+int port_reset(int memfd)
+{
+        static const uint8_t zeros[RING_PAGE];
+        ssize_t              n = pwrite(memfd, zeros, sizeof(zeros), 0);
+
+        return n == (ssize_t)sizeof(zeros) ? 0 : n < 0 ? -errno : -EIO;
+}
+
 bool port_has_ended(int memfd, unsigned side)
 {
         uint32_t end = PORT_OPEN;
@@ -170,7 +196,8 @@ bool port_has_ended(int memfd, unsigned side)
 enum port_end port_peer(const struct port *p)
 {
         switch (atomic_load_explicit(&p->ctl->end[!p->side].word, memory_order_acquire)) {
-        case PORT_OPEN: return atomic_load_explicit(&p->hung_up, memory_order_relaxed) ? PORT_DIED : PORT_OPEN;
+        case PORT_OPEN:
+                return atomic_load_explicit(&p->hung_up, memory_order_relaxed) ? PORT_DIED : PORT_OPEN;
         case PORT_CLOSED: return PORT_CLOSED;
         default: return PORT_DIED;
         }
@@ -269,18 +296,16 @@ static bool something_to_read(struct port *p)
         return ring_rx_ready(&p->rx) || port_peer(p) != PORT_OPEN;
 }
 
-/* What the word says when nobody is inside or all who are sleep. */
-static uint32_t rest_state(const struct port *p, uint32_t state)
-{
-        return state | (p->n_asleep > 0 ? RING_ASLEEP : RING_AWAKE);
-}
-
+/*
+ * Other readers of this process may be asleep, so that the word may hold RING_ASLEEP: it stays, but is never put back when it was taken. Then they are awake, even those
+ * who were just about to sleep: they will find the word changed, and come back.
+ */
 void port_rx_enter(struct port *p)
 {
         if (!p->armed)
                 return;
         p->armed = false;
-        if (atomic_exchange(&p->rx.ctl->rx_word, rest_state(p, RING_AWAKE)) & RING_ARMED)
+        if (atomic_fetch_and(&p->rx.ctl->rx_word, ~(uint32_t)RING_ARMED) & RING_ARMED)
                 p->vain = true;
         else
                 p->rung = true; /* whoever took the arm rings, or is about to */
@@ -308,7 +333,8 @@ static void clear_bell(struct port *p)
 /* True: the bell is armed and there is nothing to read. */
 static bool arm(struct port *p)
 {
-        declare(&p->rx.ctl->rx_word, rest_state(p, RING_ARMED));
+        atomic_fetch_or_explicit(&p->rx.ctl->rx_word, RING_ARMED, memory_order_relaxed);
+        ring_fence(); /* as in declare() */
         p->armed = true;
         if (!something_to_read(p))
                 return true;
@@ -357,9 +383,8 @@ int port_rx_sleep(struct port *p, int64_t deadline_ns)
 
 void port_rx_awake(struct port *p)
 {
+        port_rx_enter(p); /* as in port_rx_leave() */
         p->n_asleep--;
-        if (p->armed)
-                port_rx_enter(p);
-        else
-                atomic_store(&p->rx.ctl->rx_word, rest_state(p, RING_AWAKE));
+        if (p->n_asleep == 0)
+                atomic_store_explicit(&p->rx.ctl->rx_word, RING_AWAKE, memory_order_relaxed);
 }
