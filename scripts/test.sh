@@ -39,7 +39,7 @@ done
 [ $# -gt 0 ] || set -- unit sim system
 
 sh scripts/install-packages.sh build test
-BUILD_DIR=$build sh scripts/build.sh
+BUILD_DIR=$build sh scripts/build.sh -DO7S_TESTS=ON
 failed=
 for kind; do
         run_kind "$kind" || failed="$failed $kind"

@@ -51,6 +51,16 @@ const char *flow_state_name(enum flow_state s)
  * -------------------------------------------------------------------------------------------------------------
  */
 
+/* What adopt() says, for people. */
+static const char *quota_why(int r)
+{
+        switch (r) {
+        case -EMFILE: return "the process has as many flows as it may (limit ports-per-process)";
+        case -EUSERS: return "the user has as many flows as it may (limit ports-per-user)";
+        default: return o7s_strerror(r);
+        }
+}
+
 /* A process takes the end as its own. 0, -EUSERS or -EMFILE. */
 static int adopt(struct flow *f, struct proc *p)
 {
@@ -151,6 +161,7 @@ static void send_up(struct flow *f, uint32_t request)
         up.ipcp_type = f->ipcp->type;
         up.name      = f->dst;
         up.peer      = peer;
+        up.port_id   = f->keep->port_id;
         r.body_case  = IRM__REPLY__BODY_FLOW_UP;
         r.flow_up    = &up;
         keep_fds(f->keep, f->side, fds);
@@ -308,11 +319,14 @@ static enum flow_state wait_closed(struct flow *f, const struct cause *c)
 static int join(struct flow *f)
 {
         struct flow *client = f->twin;
+        uint64_t     serial[2];
         int          r;
 
         if (client == NULL)
                 return -ENOTALLOC;
-        r = keep_create(&f->keep, &f->irmd->keeps, client->proc->quota, &client->bell);
+        serial[0] = client->proc->serial;
+        serial[1] = f->proc->serial;
+        r         = keep_create(&f->keep, &f->irmd->keeps, client->proc->quota, serial, &client->bell);
         if (r < 0)
                 return r;
         f->side      = 1;
@@ -326,8 +340,7 @@ static enum flow_state accepted(struct flow *f, const struct cause *c)
         int r = adopt(f, c->proc);
 
         if (r < 0) {
-                log_warn("process %d: cannot accept for %s, it has %llu flows: %s", (int)c->proc->pid, f->dst,
-                         (unsigned long long)c->proc->n_flows, o7s_strerror(r));
+                log_warn("process %d: cannot accept for %s: %s", (int)c->proc->pid, f->dst, quota_why(r));
                 return refused(f, &(struct cause){.result = -ENOTALLOC});
         }
         r = join(f);
@@ -509,11 +522,8 @@ void flow_ask(struct proc *p, const struct flow_wish *wish)
                 r          = wish->early ? send_pending(f) : 0;
         }
         if (r < 0) {
-                log_warn("process %d: no flow to %s, it has %llu: %s", (int)p->pid, wish->dst,
-                         (unsigned long long)p->n_flows, o7s_strerror(r));
-                proc_reply(p, wish->request, r,
-                           r == -EMFILE ? "the process has as many flows as it may"
-                                        : "the user has as many flows as it may");
+                log_warn("process %d: no flow to %s: %s", (int)p->pid, wish->dst, quota_why(r));
+                proc_reply(p, wish->request, r, quota_why(r));
                 flow_free(f);
                 return;
         }
@@ -573,7 +583,7 @@ static bool anybody_serves(const struct name *n)
 {
         const struct link *l;
 
-        TAILQ_FOREACH(l, &n->links, by_name) {
+        TAILQ_FOREACH (l, &n->links, by_name) {
                 if (l->proc->serves)
                         return true;
         }

@@ -20,9 +20,8 @@ def works_afterwards(irmd):
         return
     irmd.wait_no_flows(5)
     client, server = irmd.puppet(), irmd.puppet()
-    if not irmd.irm("ipcp", "list"):
-        irmd.layer()
-    irmd.service("afterwards", server)
+    irmd.layer("afterwards")
+    irmd.service("afterwards", server, layer="afterwards")
     accepting = server.begin("accept")
     fd = client.alloc("afterwards")
     client.write(fd, b"x")
@@ -97,7 +96,7 @@ def test_waiting_flow_goes_to_another_server(irmd):
 def test_killed_at_some_point_of_many_allocations(irmd, who, delay_us):
     """Points between the steps of an allocation, reached by chance: programs allocate in a loop and die in it."""
     irmd.layer()
-    for _ in range(8):
+    for _ in range(4):
         client, server = irmd.puppet(), irmd.puppet()
         irmd.service("n%d" % client.pid, server)
         serving, cycling = server.begin("serve", 1000000), client.begin("cycle", "n%d" % client.pid, 1000000)

@@ -78,7 +78,7 @@ def test_full_bell_blocks_nobody(scene, irmd):
     """A peer that rings for ever, or fills every pipe it holds, makes the flow readable and no more."""
     server, honest, attacker = scene
     server.set_flags(server.attacked_fd, puppet.DEFAULT | puppet.RNOBLOCK)
-    attacker.fill_pipes(3, 40)
+    assert attacker.fill_pipes() > 0
     for _ in range(100):
         server.ask("poll", server.attacked_fd, 0)
         assert server.ask("read", server.attacked_fd, 100)["r"] in (-errno.EAGAIN, -errno.EPROTO)

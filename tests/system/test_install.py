@@ -40,27 +40,19 @@ def test_what_is_installed(prefix):
     assert not [f for f in files if f.endswith((".a", ".o", ".proto", ".map"))]
 
 
-@pytest.fixture(params=["ouroboros", "ouroboros-dev", "ouroboros-irm"])
-def with_pkg_config(request, prefix, libdir, tmp_path):
-    flags = run("pkg-config", "--cflags", "--libs", request.param, PKG_CONFIG_PATH=str(libdir / "pkgconfig")).split()
-    program = tmp_path / "outside"
-    run("gcc", "-std=gnu11", "-Wall", "-Wextra", "-Werror", "-o", program, OUTSIDE / "outside.c", *flags)
-    return program
-
-
 def sanitized_skip(build):
     if build.sanitized():
         pytest.skip("an ordinary program cannot link a sanitized library")
 
 
-def test_pkg_config(build, request):
+@pytest.mark.parametrize("package", ["ouroboros", "ouroboros-dev", "ouroboros-irm"])
+def test_pkg_config(build, libdir, tmp_path, package):
+    """By each of its names a program links the one library."""
     sanitized_skip(build)
-    request.getfixturevalue("with_pkg_config")
-
-
-def test_every_link_name_is_the_same_library(build, request, libdir):
-    sanitized_skip(build)
-    program = request.getfixturevalue("with_pkg_config")
+    flags = run("pkg-config", "--cflags", "--libs", package, PKG_CONFIG_PATH=str(libdir / "pkgconfig")).split()
+    assert "-l" + package in flags
+    program = tmp_path / "outside"
+    run("gcc", "-std=gnu11", "-Wall", "-Wextra", "-Werror", "-o", program, OUTSIDE / "outside.c", *flags)
     needed = [line for line in run("readelf", "-d", program).splitlines() if "ouroboros" in line]
     assert len(needed) == 1 and "[libouroboros.so.0]" in needed[0]
 

@@ -44,10 +44,10 @@ def test_ports_come_back(make_instance, other_user):
 def test_ports_of_a_user(make_instance, other_user):
     irmd = make_instance("--limit", "ports-per-user=15")
     clients = [irmd.puppet(user=other_user) for _ in range(2)]
-    server = irmd.puppet(user=None)
+    server = irmd.puppet()
     irmd.layer()
     irmd.service("one", server)
-    server.begin("keep", 1000000)
+    server.begin("serve", 1000000)  # its own user's account must not be the one that is full
     first = clients[0].ask("hold", "one", 10)
     second = clients[1].ask("hold", "one", 50)
     assert first["r"] == 10 and second["r"] == 5 and -second["error"] in (errno.EUSERS, errno.EMFILE)
