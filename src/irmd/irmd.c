@@ -249,6 +249,7 @@ static void irmd_close(struct irmd *d)
         uv_walk(&d->loop, close_handle, NULL);
         uv_run(&d->loop, UV_RUN_DEFAULT);
         uv_loop_close(&d->loop);
+        keeps_fini(&d->keeps);
         quotas_destroy(d->quotas);
         fd_close(&d->listen_fd);
         fd_close(&d->spare_fd);

@@ -322,6 +322,7 @@ void proc_close(struct proc *p)
                 accept_free(TAILQ_FIRST(&p->accepts));
         while (!TAILQ_EMPTY(&p->flows))
                 flow_close(TAILQ_FIRST(&p->flows));
+        keeps_forget(&d->keeps, p->serial);
         bind_drop_proc(p);
         bell_close(&p->watch);
         TAILQ_REMOVE(&d->procs, p, all);

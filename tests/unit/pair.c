@@ -25,7 +25,7 @@ int pair_put(int memfd, unsigned side, int own, int peer_bell)
         r = arrive_slot(own, &s);
         if (r < 0)
                 return r;
-        r = slot_open(s, f, memfd, side, own, peer_bell);
+        r = slot_open(s, f, NULL, memfd, side, own, peer_bell);
         slot_unlock(s);
         return r < 0 ? r : own;
 }

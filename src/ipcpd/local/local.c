@@ -227,14 +227,25 @@ static void *local_create(const struct ipcp_up *up)
 
 static void local_destroy(void *layer)
 {
-        struct local *l = layer;
+        struct local   *l = layer;
+        struct arrival *a, *next_a;
+        struct name    *n, *next_n;
 
         if (l == NULL)
                 return;
-        while (l->by_id != NULL)
-                remove_arrival(l, l->by_id);
-        while (l->names != NULL)
-                remove_name(l, l->names);
+        a = l->by_id;
+        n = l->names;
+        HASH_CLEAR(by_client, l->by_client);
+        HASH_CLEAR(by_id, l->by_id);
+        HASH_CLEAR(hh, l->names);
+        for (; a != NULL; a = next_a) { /* the tables have gone, the chains are still there */
+                next_a = a->by_id.next;
+                free(a);
+        }
+        for (; n != NULL; n = next_n) {
+                next_n = n->hh.next;
+                free(n);
+        }
         free(l);
 }
 

@@ -8,6 +8,7 @@
 #include "base/str.h"
 #include "dev/dealloc.h"
 #include "dev/process.h"
+#include "dev/shelf.h"
 #include "pb/convert.h"
 #include "shm/bell.h"
 
@@ -21,6 +22,7 @@ static int fill(struct flow *f, const Irm__FlowUp *m)
         if (!str_copy(f->layer, sizeof(f->layer), m->layer) || !str_copy(f->peer, sizeof(f->peer), m->peer))
                 return -EPROTO;
         f->id        = m->flow_id;
+        f->port_id   = m->port_id;
         f->ipcp_type = (enum ipcp_type)m->ipcp_type;
         return 0;
 }
@@ -71,11 +73,15 @@ int arrive_fd(const struct answer *ans, size_t i)
  */
 static int open_slot(struct slot *s, struct flow *f, const struct answer *ans, int bell, qosspec_t *qs)
 {
-        int peer_bell = arrive_fd(ans, FD_PEER_BELL);
-        int r         = peer_bell;
+        struct port_ctl *mapping;
+        int              peer_bell = arrive_fd(ans, FD_PEER_BELL);
+        int              r         = peer_bell;
 
-        if (r >= 0)
-                r = slot_open(s, f, ans->msg->fds[FD_PORT], ans->reply->flow_up->side, bell, peer_bell);
+        if (r >= 0) {
+                mapping = f->port_id != 0 ? shelf_take(&process.shelf, f->port_id) : NULL;
+                r       = slot_open(s, f, mapping, ans->msg->fds[FD_PORT], ans->reply->flow_up->side, bell,
+                                    peer_bell);
+        }
         if (r < 0) {
                 flow_free(f);
                 return r;

@@ -1,7 +1,6 @@
 #include "dev/dealloc.h"
 
 #include <errno.h>
-#include <sys/single_threaded.h>
 
 #include <ouroboros/dev.h>
 
@@ -9,8 +8,8 @@
 #include "dev/ask.h"
 #include "dev/fset.h"
 #include "dev/process.h"
+#include "dev/shelf.h"
 #include "pb/convert.h"
-#include "shm/bell.h"
 
 /* Tells irmd; nothing depends on it hearing that: the end of the process says the same. */
 static void report(const struct flow *f)
@@ -26,9 +25,19 @@ static void report(const struct flow *f)
         ask_post(f->rpc, &req);
 }
 
+/* Keeps the mapping for when the memory comes back. */
+static void shelve(const struct flow *f, struct port_ctl *mapping)
+{
+        if (f->port_id != 0)
+                shelf_put(&process.shelf, f->port_id, mapping);
+        else
+                port_unmap(mapping);
+}
+
 void dealloc_finish(struct slot *s)
 {
-        struct remains r;
+        struct remains   r;
+        struct port_ctl *mapping;
 
         fset_forget(s);
         if (!slot_take(s, &r))
@@ -38,12 +47,13 @@ void dealloc_finish(struct slot *s)
          * is closed.
          */
         ask_free(r.ask);
-        if (!__libc_single_threaded)
-                bell_ring_own(r.port.bell); /* for who polls it: a file stays under a poll() that has begun */
-        port_close(&r.port);
+        mapping = port_part(&r.port);
         port_forget(&r.port); /* one that was pending is nothing but a descriptor */
-        if (r.flow != NULL)
+        if (r.flow != NULL) {
+                /* Before irmd hears of it, and may give the memory to the next flow. */
+                shelve(r.flow, mapping);
                 report(r.flow);
+        }
         flow_free(r.flow);
 }
 

@@ -22,6 +22,7 @@
 struct process process = {
         .lock      = PTHREAD_MUTEX_INITIALIZER,
         .watch     = {.lock = PTHREAD_MUTEX_INITIALIZER, .fd = -1},
+        .shelf     = {.lock = PTHREAD_MUTEX_INITIALIZER},
         .sets_lock = PTHREAD_MUTEX_INITIALIZER,
 };
 
@@ -43,6 +44,7 @@ static void in_child(void)
         pthread_mutex_init(&process.lock, NULL);
         pthread_mutex_init(&process.watch.lock, NULL);
         pthread_mutex_init(&process.sets_lock, NULL);
+        shelf_forget(&process.shelf);
         fset_forget_all();
         table_each(&process.flows, slot_forget);
         rpc_forget(process.rpc);

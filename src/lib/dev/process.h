@@ -12,6 +12,7 @@
 #include <stdint.h>
 #include <sys/queue.h>
 
+#include "dev/shelf.h"
 #include "dev/table.h"
 #include "pb/irm.pb-c.h"
 
@@ -31,6 +32,7 @@ struct process {
         struct rpc     *rpc;
         struct watch    watch;
         struct table    flows;
+        struct shelf    shelf;
 
         /*
          * Of all flow sets and who is in them: never held across a wait, and taken before the lock of a slot.

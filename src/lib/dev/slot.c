@@ -54,11 +54,16 @@ static void lane_reset(struct lane *l)
         l->sleeps     = 0;
 }
 
-int slot_open(struct slot *s, struct flow *flow, int memfd, unsigned side, int bell, int peer_bell)
+int slot_open(struct slot *s, struct flow *flow, struct port_ctl *mapping, int memfd, unsigned side, int bell,
+              int peer_bell)
 {
         struct port port;
-        int         r = port_open(&port, memfd, side, bell, peer_bell);
+        int         r = 0;
 
+        if (mapping != NULL)
+                port_reopen(&port, mapping, side, bell, peer_bell);
+        else
+                r = port_open(&port, memfd, side, bell, peer_bell);
         if (r < 0)
                 return r;
         lane_reset(&s->tx);

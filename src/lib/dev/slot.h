@@ -39,6 +39,7 @@ enum slot_state { SLOT_FREE, SLOT_PENDING, SLOT_OPEN, SLOT_CLOSING };
 struct flow {
         struct rpc    *rpc; /* the connection on which `id` means this flow, a reference; NULL: none */
         uint64_t       id;
+        uint64_t       port_id; /* of its memory, which may come back; 0: never */
         qosspec_t      qos;
         enum ipcp_type ipcp_type;
         char           layer[FLOW_LAYER_SIZE];
@@ -89,11 +90,11 @@ void slot_unlock(struct slot *s);
 void slot_pend(struct slot *s, int fd, struct ask *ask);
 
 /*
- * With both locks, free or pending: becomes open over the port @memfd, with @bell (the flow descriptor) and
- * @peer_bell, all three but @memfd taken over with @flow. 0, or what port_open() says; then nothing was taken
- * and the slot is as before.
+ * With both locks, free or pending: becomes open over the port @memfd, or its @mapping if that is not NULL, with @bell (the flow descriptor) and @peer_bell, all but
+ * @memfd taken over with @flow. 0, or what port_open() says; then nothing was taken and the slot is as before. With a mapping it does not fail.
  */
-int slot_open(struct slot *s, struct flow *flow, int memfd, unsigned side, int bell, int peer_bell);
+int slot_open(struct slot *s, struct flow *flow, struct port_ctl *mapping, int memfd, unsigned side, int bell,
+              int peer_bell);
 
 /* With both locks: makes what is pending or open closing, and wakes everybody who waits. 0 or -EBADF. */
 int slot_end(struct slot *s);

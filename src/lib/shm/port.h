@@ -56,6 +56,13 @@ int port_create(void);
  */
 int port_open(struct port *p, int memfd, unsigned side, int bell, int peer_bell);
 
+/* The same for memory that is mapped already, from port_part(). */
+void port_reopen(struct port *p, struct port_ctl *mapping, unsigned side, int bell, int peer_bell);
+
+/* As port_close(), but the mapping is handed out, for port_reopen() or port_unmap(). NULL: the port was not open. */
+struct port_ctl *port_part(struct port *p);
+void             port_unmap(struct port_ctl *mapping); /* takes NULL */
+
 /* Says that this side has ended (PORT_CLOSED) and wakes the peer. */
 void port_end(struct port *p);
 
@@ -76,6 +83,9 @@ void port_forget(struct port *p);
  * when the last end that can ring it is closed.
  */
 void port_bury(int memfd, unsigned side, int bell);
+
+/* For irmd: makes the memory new, once both sides have parted from it. 0 or -errno. */
+int port_reset(int memfd);
 
 /* For irmd: whether @side has said in the port @memfd that it has ended. */
 bool port_has_ended(int memfd, unsigned side);
