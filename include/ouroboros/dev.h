@@ -41,8 +41,8 @@ O7S_API int flow_alloc(const char *dst, qosspec_t *qs, const struct timespec *ti
 O7S_API int flow_accept(qosspec_t *qs, const struct timespec *timeo);
 
 /*
- * Ends the flow and frees its descriptor. The peer reads what was written and then the end. Threads waiting on the flow return -EBADF. Returns 0 or
- * -EBADF. Does not block.
+ * Ends the flow and frees its descriptor. The peer reads what was written and then the end. Threads waiting in flow_read() or flow_write() return
+ * -EBADF; one that has begun to poll() the descriptor goes on doing so, as with any descriptor that is closed, until the peer ends as well. Returns 0 or -EBADF. Does not block.
  */
 O7S_API int flow_dealloc(int fd);
 

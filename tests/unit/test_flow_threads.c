@@ -108,12 +108,14 @@ static void test_dealloc_under_waiters(void **state)
                 nap(naps[i % 4]);
                 assert_int_equal(flow_dealloc(fd[0]), 0);
                 assert_int_equal(flow_dealloc(fd[0]), -EBADF);
-                for (size_t k = 0; k < N_WAYS; k++)
+                for (size_t k = 0; k < N_WAYS - 1; k++) {
                         pthread_join(w[k].thread, NULL);
-                for (size_t k = 0; k < N_WAYS - 1; k++)
                         assert_int_equal(w[k].result, -EBADF);
+                }
                 assert_int_equal(fcntl(fd[0], F_GETFD), -1);
+                /* As with any closed descriptor: a poll() that has begun goes on, until the peer ends as well. */
                 assert_int_equal(flow_dealloc(fd[1]), 0);
+                pthread_join(w[N_WAYS - 1].thread, NULL);
         }
 }
 
