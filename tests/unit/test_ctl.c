@@ -43,9 +43,9 @@ static void pair_close(struct pair *p)
 /* Sends @n_fds descriptors of /dev/null in one packet, past the bound of ctl_send(). */
 static void send_many_fds(int sock, size_t n_fds)
 {
-        struct {
+        union {
                 struct cmsghdr hdr;
-                int            fds[16];
+                uint8_t        mem[CMSG_SPACE(16 * sizeof(int))];
         } room;
         uint8_t       body[FRAME_HDR] = {0};
         struct iovec  iov             = {body, sizeof(body)};
@@ -57,7 +57,7 @@ static void send_many_fds(int sock, size_t n_fds)
 
         room.hdr = (struct cmsghdr){CMSG_LEN(n_fds * sizeof(int)), SOL_SOCKET, SCM_RIGHTS};
         for (size_t i = 0; i < n_fds; i++)
-                room.fds[i] = fd;
+                memcpy(CMSG_DATA(&room.hdr) + i * sizeof(int), &fd, sizeof(fd));
         assert_int_equal(sendmsg(sock, &msg, 0), sizeof(body));
         fd_close(&fd);
 }
