@@ -6,16 +6,28 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "common/clock.h"
+
 /* A signal handler has nothing but these. */
 static volatile sig_atomic_t asked;
+static int64_t               asked_ns;
 static int                   event_fd = -1;
+
+/* What is sent to a process and to its group arrives twice: only somebody who waited means it. */
+static bool is_insisting(void)
+{
+        return asked && clock_now_ns() - asked_ns > NS_PER_S;
+}
 
 static void on_signal(int sig)
 {
         const uint64_t one   = 1;
         int            saved = errno;
 
-        (void)sig;
+        if (is_insisting())
+                _exit(128 + sig);
+        if (!asked)
+                asked_ns = clock_now_ns();
         asked = 1;
         if (write(event_fd, &one, sizeof(one)) < 0) {
                 /* The flag says it too. */
@@ -25,8 +37,10 @@ static void on_signal(int sig)
 
 int stop_catch(void)
 {
-        struct sigaction sa = {.sa_handler = on_signal, .sa_flags = SA_RESETHAND};
+        struct sigaction sa = {.sa_handler = on_signal};
 
+        sigaddset(&sa.sa_mask, SIGINT);
+        sigaddset(&sa.sa_mask, SIGTERM);
         event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
         if (event_fd < 0 || sigaction(SIGINT, &sa, NULL) < 0 || sigaction(SIGTERM, &sa, NULL) < 0)
                 return -errno;

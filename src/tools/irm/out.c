@@ -269,21 +269,33 @@ int out_done(const struct args *a, json_t *what)
         return done(what, a->json ? print_json(what) : 0);
 }
 
+/* What a user typed may hold anything; a file's name even what somebody else chose. */
+static void complain(const char *what, const char *reason)
+{
+        char *clean = str_text_ok(what) ? NULL : escape(what);
+
+        fprintf(stderr, "irm: cannot %s: %s\n", clean != NULL ? clean : what, reason);
+        free(clean);
+}
+
 int out_refused(int code, const char *what, ...)
 {
         const char *reason = irm_reason();
+        char       *text;
         va_list     ap;
 
         if (code == -EIRMD) {
                 fputs("irm: cannot reach the IRM daemon: is irmd running, and OUROBOROS_RUNTIME_DIR as it "
-                      "has it?\n",
+                      "has "
+                      "it?\n",
                       stderr);
                 return EXIT_NO_DAEMON;
         }
-        fputs("irm: cannot ", stderr);
         va_start(ap, what);
-        vfprintf(stderr, what, ap);
+        if (vasprintf(&text, what, ap) < 0)
+                text = NULL;
         va_end(ap);
-        fprintf(stderr, ": %s\n", reason[0] != '\0' ? reason : o7s_strerror(code));
+        complain(text != NULL ? text : "do it", reason[0] != '\0' ? reason : o7s_strerror(code));
+        free(text);
         return EXIT_REFUSED;
 }

@@ -85,7 +85,9 @@ static bool take_flow(struct server *s, int fd)
 
         if (fccntl(fd, FLOWGINFO, &info) < 0 || !make_room(s, info.max_message))
                 return false;
-        if (fccntl(fd, FLOWSFLAGS, (uint32_t)(FLOWFDEFAULT | FLOWFNONBLOCK)) < 0 || fset_add(s->set, fd) < 0)
+        if (fccntl(fd, FLOWSFLAGS, (uint32_t)(FLOWFDEFAULT | FLOWFNONBLOCK)) < 0)
+                return false;
+        if (s->o->server != SERVER_BUSY && fset_add(s->set, fd) < 0)
                 return false;
         s->fds[s->n++] = fd;
         if (!s->o->quiet)
