@@ -38,19 +38,19 @@ static void note(struct churn *c, int result)
                 atomic_fetch_add(&c->done, 1);
 }
 
-/* One after the other until the slice is over. */
+/* One after the other until the slice is over, but one at least: it may be over before a thread gets to run. */
 static void *churn_blocking(void *arg)
 {
         struct churn           *c = arg;
         const struct transport *t = c->lane->transport;
 
-        while (clock_now_ns() < c->end_ns) {
+        do {
                 int fd = t->connect(c->lane->peer.address);
 
                 if (fd >= 0)
                         t->close(fd);
                 note(c, fd);
-        }
+        } while (clock_now_ns() < c->end_ns);
         return NULL;
 }
 

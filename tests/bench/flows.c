@@ -1,20 +1,24 @@
 #include "flows.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <ouroboros/errno.h>
 
 #include "base/clock.h"
 
+#include "cpu.h"
 #include "peer.h"
 #include "progress.h"
 #include "report.h"
 #include "usage.h"
 
+#define N_HOLDERS 4 /* processes that share the flows: each has a limit of open descriptors */
 #define SETTLE_NS (NS_PER_MS * 500)
 #define IDLE_NS   (NS_PER_S * 5)
 
@@ -89,48 +93,109 @@ static void report_idle(const struct options *o)
         }
 }
 
-static size_t open_flows(const struct options *o, const struct peer *p, int *fds)
-{
-        size_t  n;
-        int64_t start = clock_now_ns();
+/* -- a process that holds its share of the flows open, with a server of its own -------------------------------- */
 
-        for (n = 0; n < o->count; n++) {
-                if (n % 100 == 0)
-                        progress("open flows", n, o->count);
-                fds[n] = p->transport->connect(p->address);
-                if (fds[n] < 0) {
-                        progress_done();
-                        fprintf(stderr, "o7s_bench: flow %zu: %s\n", n + 1, o7s_strerror(fds[n]));
+static size_t open_some(const struct peer *p, int *fds, size_t n)
+{
+        size_t i;
+
+        for (i = 0; i < n; i++) {
+                fds[i] = p->transport->connect(p->address);
+                if (fds[i] < 0) {
+                        fprintf(stderr, "o7s_bench: flow %zu of a process: %s\n", i + 1,
+                                o7s_strerror(fds[i]));
                         break;
                 }
         }
+        return i;
+}
+
+/* Opens @n flows, tells @report how many it came to, and closes them when @hold ends. */
+static void hold_flows(size_t n, unsigned acceptors, int report, int hold)
+{
+        int        *fds = calloc(n, sizeof(*fds));
+        struct peer peer;
+        char        end;
+
+        if (fds == NULL || !peer_start(&peer, &transport_flow, "keep", acceptors, CPU_ANY))
+                _exit(1);
+        n = open_some(&peer, fds, n);
+        (void)!write(report, &n, sizeof(n));
+        (void)!read(hold, &end, 1);
+        while (n > 0)
+                peer.transport->close(fds[--n]);
+        peer_stop(&peer);
+        _exit(0);
+}
+
+struct holder {
+        pid_t pid;
+        int   hold; /* closing it lets the flows go */
+};
+
+/* Returns how many flows it holds. */
+static size_t holder_start(struct holder *h, size_t n, unsigned acceptors)
+{
+        int    report[2], hold[2];
+        size_t opened = 0;
+
+        if (pipe2(report, O_CLOEXEC) < 0 || pipe2(hold, O_CLOEXEC) < 0)
+                return 0;
+        h->pid  = fork();
+        h->hold = hold[1];
+        if (h->pid == 0) {
+                close(hold[1]);
+                hold_flows(n, acceptors, report[1], hold[0]);
+        }
+        close(report[1]);
+        close(hold[0]);
+        if (h->pid < 0 || read(report[0], &opened, sizeof(opened)) != sizeof(opened))
+                opened = 0;
+        close(report[0]);
+        return opened;
+}
+
+static void holders_stop(struct holder *h, size_t n)
+{
+        for (size_t i = 0; i < n; i++)
+                close(h[i].hold);
+        for (size_t i = 0; i < n; i++) {
+                if (h[i].pid > 0)
+                        waitpid(h[i].pid, NULL, 0);
+        }
+}
+
+/* -- the measurement --------------------------------------------------------------------------------------------- */
+
+static void open_all(const struct options *o, struct holder *h)
+{
+        int64_t start  = clock_now_ns();
+        size_t  opened = 0;
+
+        for (size_t i = 0; i < N_HOLDERS; i++) {
+                size_t share = o->count * (i + 1) / N_HOLDERS - o->count * i / N_HOLDERS;
+
+                progress("open flows", opened, o->count);
+                opened += holder_start(&h[i], share, o->acceptors);
+        }
         progress_done();
-        report_fact(o, "flows", "open flows", (double)n, "");
-        report_fact(o, "flows", "opened at", (double)n * NS_PER_S / (double)(clock_now_ns() - start), "/s");
-        return n;
+        report_fact(o, "flows", "open flows", (double)opened, "");
+        report_fact(o, "flows", "opened at", (double)opened * NS_PER_S / (double)(clock_now_ns() - start),
+                    "/s");
 }
 
 int flows_run(const struct options *o)
 {
-        int        *fds = calloc(o->count, sizeof(*fds));
-        struct peer peer;
-        size_t      n;
+        struct holder holders[N_HOLDERS] = {{0}};
 
         raise_limit();
-        if (fds == NULL || !peer_start(&peer, &transport_flow, "keep", o->acceptors, -1)) {
-                free(fds);
-                return 1;
-        }
         report_size(o, "before");
-        n = open_flows(o, &peer, fds);
+        open_all(o, holders);
         pause_ns(SETTLE_NS);
         report_size(o, "with the flows");
         report_idle(o);
-        while (n > 0)
-                peer.transport->close(fds[--n]);
-        peer_stop(&peer);
+        holders_stop(holders, N_HOLDERS);
         pause_ns(SETTLE_NS);
         report_size(o, "after");
-        free(fds);
         return 0;
 }
