@@ -29,7 +29,7 @@ def decades(rows):
 
 def human(v):
     for limit, suffix in ((1e6, " M"), (1e3, " k")):
-        if v >= 10 * limit:
+        if v >= limit:
             return f"{v / limit:.3g}{suffix}"
     return f"{v:.3g}"
 
