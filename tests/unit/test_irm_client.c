@@ -37,12 +37,13 @@ struct answer {
 
 /* What the next request is answered with; all but the last with MORE. None: the connection is closed. */
 static struct {
-        struct answer answer[ANSWERS_MAX];
-        size_t        n;
-        uint8_t       request[FRAME_MAX]; /* the last one, and how many there were */
-        size_t        len;
-        int           n_requests;
-} script;
+        pthread_mutex_t lock; /* the daemon's while it answers */
+        struct answer   answer[ANSWERS_MAX];
+        size_t          n;
+        uint8_t         request[FRAME_MAX]; /* the last one, and how many there were */
+        size_t          len;
+        int             n_requests;
+} script = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 static char      dir[] = "/tmp/test_irm_client.XXXXXX";
 static int       listener;
@@ -62,6 +63,9 @@ static void answer_hello(int sock, const struct frame *f)
 
 static bool answer_script(int sock, uint32_t id, const uint8_t *body, size_t len)
 {
+        bool answered;
+
+        pthread_mutex_lock(&script.lock);
         memcpy(script.request, body, len);
         script.len = len;
         script.n_requests++;
@@ -70,7 +74,9 @@ static bool answer_script(int sock, uint32_t id, const uint8_t *body, size_t len
 
                 ctl_send(sock, &f, script.answer[i].body, script.answer[i].len, NULL, 0, 0);
         }
-        return script.n > 0;
+        answered = script.n > 0;
+        pthread_mutex_unlock(&script.lock);
+        return answered;
 }
 
 static void serve(int sock)
@@ -131,8 +137,16 @@ static int remove_files(void **state)
 
 /* -- scripts ------------------------------------------------------------------------ */
 
+/* Waits until the daemon has done with the last request. */
+static void script_settle(void)
+{
+        pthread_mutex_lock(&script.lock);
+        pthread_mutex_unlock(&script.lock);
+}
+
 static void script_clear(void)
 {
+        script_settle();
         script.n          = 0;
         script.n_requests = 0;
 }
@@ -197,8 +211,10 @@ static void script_ipcp(const char *name, const char *layer, uint32_t type, uint
 /* The request that the daemon got, for irm__request__free_unpacked(). */
 static Irm__Request *last_request(void)
 {
-        Irm__Request *req = irm__request__unpack(NULL, script.len, script.request);
+        Irm__Request *req;
 
+        script_settle();
+        req = irm__request__unpack(NULL, script.len, script.request);
         assert_non_null(req);
         return req;
 }
@@ -394,6 +410,7 @@ static void a_daemon_that_leaves_is_found_again(void **state)
         script_clear(); /* no answer: the connection is closed */
         assert_int_equal(irm_destroy_name("x"), -EIRMD);
         assert_int_equal(errno, ECONNREFUSED);
+        script_settle();
         assert_int_equal(script.n_requests, 1); /* what may have been done is not asked twice */
         script_result(0, NULL);
         assert_int_equal(irm_destroy_name("x"), 0);
