@@ -210,7 +210,7 @@ static void process_ids_are_positive_numbers(void **state)
 
 /* -- any words at all ---------------------------------------------------------------- */
 
-/* Lists of words from a small vocabulary, all of them up to a length: each has an outcome, and faults are told. */
+/* All lists of words from a small vocabulary up to a length: each has an outcome, and faults are told. */
 static void every_list_of_words_has_an_outcome(void **state)
 {
         static const char *const words[] = {"",  "-",    "--",    "-x",   "prog", "name",

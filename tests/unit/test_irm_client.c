@@ -1,6 +1,6 @@
 /*
- * test_irm_client.c - management calls to a daemon that answers what a test tells it to: in parts, with nonsense, or
- * not at all; and what is refused before anybody is asked.
+ * test_irm_client.c - management calls to a daemon that answers what a test tells it to: in parts, with
+ * nonsense, or not at all; and what is refused before anybody is asked.
  */
 #include <errno.h>
 #include <poll.h>

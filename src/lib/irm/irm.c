@@ -184,9 +184,12 @@ O7S_API ssize_t irm_list_ipcps(struct ipcp_list_info **ipcps)
 
 O7S_API int irm_create_name(struct name_info *info)
 {
-        Irm__NameCreate m   = IRM__NAME_CREATE__INIT;
-        int             ret = irm_check_name("name", info != NULL ? info->name : NULL);
+        Irm__NameCreate m = IRM__NAME_CREATE__INIT;
+        int             ret;
 
+        if (info == NULL)
+                return (int)err_return(irm_refuse(-EINVAL, "the name is missing"));
+        ret = irm_check_name("name", info->name);
         if (ret == 0 && (unsigned int)info->pol_lb >= LB_INVALID)
                 ret = irm_refuse(-EINVAL, "there is no load balancing %d", (int)info->pol_lb);
         if (ret == 0) {

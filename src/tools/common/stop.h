@@ -1,6 +1,6 @@
 /*
- * stop.h - SIGINT and SIGTERM as a flag and a descriptor, so that a program ends in order. One that comes more
- * than a second later ends it at once.
+ * stop.h - SIGINT and SIGTERM as a flag and a descriptor, so that a program ends in order. One that comes
+ * more than a second later ends it at once.
  */
 #ifndef O7S_TOOLS_STOP_H
 #define O7S_TOOLS_STOP_H

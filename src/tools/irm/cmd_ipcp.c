@@ -89,7 +89,7 @@ static int configure(const struct args *a, struct ipcp_config *conf)
 static int run_bootstrap(const struct args *a)
 {
         const char           *name = args_get(a, "name");
-        struct ipcp_list_info ipcp;
+        struct ipcp_list_info ipcp = {0};
         struct ipcp_config    conf;
         bool                  made = false;
         int                   status, ret = configure(a, &conf);

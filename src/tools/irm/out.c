@@ -108,11 +108,11 @@ char *out_duration(const json_t *ms)
         char              *out = NULL;
         int                n;
 
-        if (t < 60 * 1000)
+        if (t < 60000)
                 n = asprintf(&out, "%llu.%03llus", t / 1000, t % 1000);
-        else if (t < 60 * 60 * 1000)
+        else if (t < 3600000)
                 n = asprintf(&out, "%llum%02llus", t / 60000, t / 1000 % 60);
-        else if (t < 24 * 60 * 60 * 1000)
+        else if (t < 86400000)
                 n = asprintf(&out, "%lluh%02llum", t / 3600000, t / 60000 % 60);
         else
                 n = asprintf(&out, "%llud%02lluh", t / 86400000, t / 3600000 % 24);

@@ -26,7 +26,7 @@ static ssize_t read_all(int fd, char *buf, size_t len)
         return (ssize_t)have;
 }
 
-/* Returns the length of the answer in @buf of @len bytes, 0 when the server ended the flow, or a negative code. */
+/* Returns the length of the answer in @buf of @len bytes, 0 when the server ended the flow, or the error. */
 static ssize_t ask(const char *name, const char *text, char *buf, size_t len)
 {
         const struct timespec patience = {.tv_sec = PATIENCE_S};

@@ -1,4 +1,4 @@
-/* oecho - sends a text to a server and prints what returns; and is that server. The shortest use of the library. */
+/* oecho - sends a text to a server and prints what returns, or is that server: the simplest use. */
 #include <getopt.h>
 #include <stdbool.h>
 #include <stdio.h>

@@ -1,6 +1,6 @@
 /*
- * A thread for each client, with nothing but blocking calls. The main thread only accepts; to stop, it ends all flows,
- * which makes the threads return, and waits for the last of them.
+ * A thread for each client, with nothing but blocking calls. The main thread only accepts; to stop, it ends
+ * all flows, which makes the threads return, and waits for the last of them.
  */
 #include "oecho/oecho.h"
 

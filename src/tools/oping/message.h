@@ -1,6 +1,6 @@
 /*
- * message.h - a ping: what the client recognises it by when it comes back, and padding. The server looks at none of
- * it.
+ * message.h - a ping: what the client recognises it by when it comes back, and padding. The server looks at
+ * none of it.
  *
  *     | magic 32 | number 64 | sent 64, ns of the client's clock | padding |    big-endian
  */

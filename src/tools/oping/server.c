@@ -1,9 +1,9 @@
 /*
- * The server sends every message back where it came from, to any number of clients, on one thread: it waits for new
- * flows and for messages in one poll(), since both have a descriptor.
+ * The server sends every message back where it came from, to any number of clients, on one thread: it waits
+ * for new flows and for messages in one poll(), since both have a descriptor.
  *
- * No client can hold up another: reads and writes never block, a client has its turn for a few messages at a time,
- * and replies that a client does not take are dropped.
+ * No client can hold up another: reads and writes never block, a client has its turn for a few messages at a
+ * time, and replies that a client does not take are dropped.
  */
 #include "oping/oping.h"
 
@@ -96,8 +96,8 @@ static bool take_flow(struct server *s, int fd)
 }
 
 /*
- * Takes all flows that have come. Where the daemon is gone, or descriptors or memory have run out, accepting pauses:
- * the flows that there are matter more.
+ * Takes all flows that have come. Where the daemon is gone, or descriptors or memory have run out, accepting
+ * pauses: the flows that there are matter more.
  */
 static void accept_flows(struct server *s)
 {

@@ -1,4 +1,4 @@
-/* stats.h - what became of the pings. No clock and no output: numbers and round-trip times go in, figures come out. */
+/* stats.h - what became of the pings. No clock, no output: round-trip times go in, figures come out. */
 #ifndef O7S_TOOLS_OPING_STATS_H
 #define O7S_TOOLS_OPING_STATS_H
 
@@ -25,7 +25,10 @@ static inline void stats_sent(struct stats *s)
         s->sent++;
 }
 
-/* Ping @seq, counted from 0, has come back after @rtt_ns. One 64 or more below the highest is never taken as a copy. */
+/*
+ * Ping @seq, counted from 0, has come back after @rtt_ns. One 64 or more below the highest is never taken as a
+ * copy.
+ */
 enum stats_reply stats_received(struct stats *s, uint64_t seq, int64_t rtt_ns);
 
 /* In percent, 0 while nothing was sent. */
