@@ -26,8 +26,8 @@ static inline void stats_sent(struct stats *s)
 }
 
 /*
- * Ping @seq, counted from 0, has come back after @rtt_ns. One 64 or more below the highest is never taken as a
- * copy.
+ * Ping @seq, counted from 0, has come back after @rtt_ns. One 64 or more below the highest is never taken for
+ * a copy.
  */
 enum stats_reply stats_received(struct stats *s, uint64_t seq, int64_t rtt_ns);
 
