@@ -1,6 +1,5 @@
 /*
- * ops.h - what a kind of layer implements (struct ipcp_ops), and what it tells the daemon around it (struct
- * ipcp_up).
+ * ops.h - what a kind of layer implements, and what it tells the daemon around it.
  *
  * A layer is an engine. The common part asks it only what fits the state of its life, and has checked every
  * value: a hash is as long as the layer's algorithm says, a flow id is not 0. Results are 0 or a negative
@@ -22,9 +21,8 @@ struct ipcp_up {
         void (*flow_reply)(void *ctx, uint32_t ask, int result);
 
         /*
-         * A flow has arrived for @hash; flow_answered() will come with @ask, which the layer draws and which
-         * is not 0.
-         * @twin is the client's end when that is on this host, else 0.
+         * A flow has arrived for @hash; @twin is the client's end when that is on this host, else 0. The layer
+         * draws @ask, not 0, and will get it back with flow_answered().
          */
         void (*flow_arrived)(void *ctx, uint32_t ask, const uint8_t *hash, const qosspec_t *qs,
                              uint64_t twin);
@@ -51,8 +49,10 @@ struct ipcp_ops {
         void (*flow_alloc)(void *layer, uint32_t ask, uint64_t flow_id, const uint8_t *hash,
                            const qosspec_t *qs);
 
-        /* What became of the flow that arrived; @flow_id is the server's end when @result is 0. @ask may be
-         * any number. */
+        /*
+         * What became of the flow that arrived; @flow_id is the server's end when @result is 0. @ask may be
+         * any number.
+         */
         void (*flow_answered)(void *layer, uint32_t ask, int result, uint64_t flow_id);
 
         /* This end is over. @flow_id may be any number. */

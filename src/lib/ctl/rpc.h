@@ -52,7 +52,7 @@ bool rpc_lost(struct rpc *r);
 
 /*
  * After fork, in the child: closes the connection without using a lock that another thread may have held, and
- * forgets it whoever has references. Takes NULL.
+ * forgets it whoever has references, and its calls: none is to be ended. Takes NULL.
  */
 void rpc_forget(struct rpc *r);
 
@@ -64,7 +64,8 @@ int rpc_begin(struct rpc *r, struct rpc_call *c, const void *body, size_t len);
 
 /*
  * Waits for the next answer to @c until the monotonic time @deadline_ns (0: does not wait; CLOCK_NEVER:
- * without end). 0, -ETIMEDOUT, -EIRMD (answers that came before the loss are given first), -ENOMEM.
+ * without end). 0, -ETIMEDOUT, -EIRMD (answers that came before the loss are given first), -ENOMEM. Without
+ * waiting, an answer that another thread is just receiving is not seen yet.
  */
 int rpc_next(struct rpc *r, struct rpc_call *c, int64_t deadline_ns, struct rpc_msg **m);
 
