@@ -3,7 +3,8 @@
  *
  * All of irmd but its main() runs here on its own loop. The input is a sequence of packets
  *
- *     | to 8 | length 16 | body |      to % 3: 0, 1 the two applications, 2 the IPCP that was started last
+ *     | to 8 | length 16 | body |      to % 3: from 0, 1 the two applications, 2 the IPCP that was started last, which
+ *                                      says it under the id to / 3
  *
  * which reach it as frames over real sockets, one loop turn after each. The spawner is played here: it starts nothing, and says that programs run with a pid that
  * cannot exist.
@@ -11,6 +12,7 @@
  * Invariants: a refused request changes nothing; when the applications and IPCPs have gone and the names are destroyed, nothing is left. No sanitizer report,
  * no leak.
  */
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,6 +26,7 @@
 #include "ctl/ctl.h"
 #include "flow.h"
 #include "ipcp.h"
+#include "keep.h"
 #include "loop/ticker.h"
 #include "name.h"
 #include "proc.h"
@@ -34,7 +37,8 @@
 #define N_APPS    2
 #define TURNS_MAX 32
 #define PID_FIRST 2000000000 /* above every pid_max */
-#define ASKED_ID  77u
+#define ID_FIRST  77u        /* of the applications' requests */
+#define FDS       64         /* few, so that running out is met */
 
 struct world {
         struct conf conf;
@@ -43,6 +47,7 @@ struct world {
         int         app[N_APPS];
         int         ipcp; /* of the one started last, or -1 */
         pid_t       last_pid;
+        uint32_t    last_id;
 };
 
 static uint8_t packet[FRAME_MAX];
@@ -172,7 +177,8 @@ static void world_open(struct world *w)
                                 .backlog              = 4,
                                 .alloc_timeout_ms     = 20000};
 
-        *w = (struct world){.conf = {.limits = limits}, .ipcp = -1, .last_pid = PID_FIRST};
+        *w = (struct world){
+                .conf = {.limits = limits}, .ipcp = -1, .last_pid = PID_FIRST, .last_id = ID_FIRST - 1};
         memcpy(w->conf.ipcp_dir, ipcp_dir, sizeof(ipcp_dir));
         w->irmd =
                 (struct irmd){.conf = &w->conf, .uid = getuid(), .listen_fd = -1, .born_ns = clock_now_ns()};
@@ -182,6 +188,7 @@ static void world_open(struct world *w)
         TAILQ_INIT(&w->irmd.procs);
         uv_loop_init(&w->irmd.loop);
         w->irmd.quotas = quotas_create(&w->conf.limits);
+        keeps_init(&w->irmd.keeps, w->irmd.quotas, FDS);
         w->irmd.ticker = ticker_open(&w->irmd.loop, due, &w->irmd);
         w->irmd.spawn  = spawn_open(&w->irmd.loop, ends[0], &spawn_ops, &w->irmd);
         for (int i = 0; i < N_APPS; i++)
@@ -255,8 +262,8 @@ static uint64_t digest(const struct irmd *d)
 
 /* -- one input ------------------------------------------------------------------------------------------------- */
 
-/* Reads what irmd said; true when it refused request ASKED_ID. */
-static bool was_refused(int sock)
+/* Reads what irmd said; true when it refused request @id. */
+static bool was_refused(int sock, uint32_t id)
 {
         int    fds[CTL_FDS_MAX];
         size_t n_fds   = 0;
@@ -272,7 +279,7 @@ static bool was_refused(int sock)
                 r = irm__reply__unpack(NULL, (size_t)(rd.end - rd.p), rd.p);
                 if (r == NULL)
                         continue; /* the IPCP's */
-                refused = f.id == ASKED_ID && r->result < 0;
+                refused = refused || (f.id == id && r->result < 0);
                 irm__reply__free_unpacked(r, NULL);
         }
         return refused;
@@ -280,8 +287,8 @@ static bool was_refused(int sock)
 
 static void deliver(struct world *w, uint8_t to, const uint8_t *body, size_t len)
 {
-        struct frame f      = {.id = ASKED_ID};
         bool         app    = to % 3 < N_APPS;
+        struct frame f      = {.id = app ? ++w->last_id : to / 3u};
         int          sock   = app ? w->app[to % 3] : w->ipcp;
         uint64_t     before = digest(&w->irmd);
 
@@ -289,7 +296,7 @@ static void deliver(struct world *w, uint8_t to, const uint8_t *body, size_t len
                 return;
         ctl_send(sock, &f, body, len, NULL, 0, MSG_DONTWAIT);
         settle(w);
-        if (was_refused(sock) && app)
+        if (was_refused(sock, f.id) && app)
                 must(digest(&w->irmd) == before);
 }
 
@@ -321,6 +328,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
         ipcp_path(path);
         must(symlink("/bin/true", path) == 0);
         atexit(remove_ipcp_dir);
+        signal(SIGPIPE, SIG_IGN); /* as in irmd's main() */
         return 0;
 }
 

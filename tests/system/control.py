@@ -47,7 +47,7 @@ class Schema:
             line = line.split("//")[0].strip()
             if match := re.match(r"message (\w+) \{", line):
                 fields = self.messages.setdefault(match[1], {})
-            elif match := re.match(r"(repeated )?(\w+) (\w+) = (\d+);", line):
+            elif match := re.match(r"(repeated )?([\w.]+) (\w+) = (\d+);", line):
                 fields[match[3]] = (int(match[4]), match[2], bool(match[1]))
 
     def encode(self, message, **values):
