@@ -13,31 +13,31 @@
 #include <ouroboros/qos.h>
 
 /* Flags of a flow (FLOWSFLAGS, FLOWGFLAGS). */
-#define FLOWFRDONLY    00000000
-#define FLOWFWRONLY    00000001
-#define FLOWFRDWR      00000002
-#define FLOWFACCMODE   00000003
-#define FLOWFDOWN      00000004 /* read only: the flow has ended    */
-#define FLOWFRNOBLOCK  00001000
-#define FLOWFWNOBLOCK  00002000
-#define FLOWFNONBLOCK  (FLOWFRNOBLOCK | FLOWFWNOBLOCK)
-#define FLOWFRNOPART   00010000 /* a message is read whole or kept  */
-#define FLOWFWNOPART   00020000 /* a message is written whole       */
-#define FLOWFDEFAULT   (FLOWFRDWR | FLOWFWNOPART)
+#define FLOWFRDONLY   00000000
+#define FLOWFWRONLY   00000001
+#define FLOWFRDWR     00000002
+#define FLOWFACCMODE  00000003
+#define FLOWFDOWN     00000004 /* read only: the flow has ended    */
+#define FLOWFRNOBLOCK 00001000
+#define FLOWFWNOBLOCK 00002000
+#define FLOWFNONBLOCK (FLOWFRNOBLOCK | FLOWFWNOBLOCK)
+#define FLOWFRNOPART  00010000 /* a message is read whole or kept  */
+#define FLOWFWNOPART  00020000 /* a message is written whole       */
+#define FLOWFDEFAULT  (FLOWFRDWR | FLOWFWNOPART)
 
 /* Commands; the comment is the type of the third argument. */
-#define FLOWSRCVTIMEO  00000001 /* const struct timespec *, NULL: none            */
-#define FLOWGRCVTIMEO  00000002 /* struct timespec *; none: -EPERM                */
-#define FLOWSSNDTIMEO  00000003 /* const struct timespec *, NULL: none            */
-#define FLOWGSNDTIMEO  00000004 /* struct timespec *; none: -EPERM                */
-#define FLOWGQOSSPEC   00000005 /* qosspec_t *                                    */
-#define FLOWSFLAGS     00000006 /* uint32_t                                       */
-#define FLOWGFLAGS     00000007 /* uint32_t *                                     */
-#define FLOWGRXQLEN    00000010 /* size_t *: bytes waiting to be read             */
-#define FLOWGTXQLEN    00000011 /* size_t *: bytes the peer has not yet read      */
-#define FLOWGPEER      00000020 /* struct flow_peer *                             */
-#define FLOWGINFO      00000021 /* struct flow_info *                             */
-#define FLOWGSTATS     00000022 /* struct flow_stats *                            */
+#define FLOWSRCVTIMEO 00000001 /* const struct timespec *, NULL: none            */
+#define FLOWGRCVTIMEO 00000002 /* struct timespec *; none: -EPERM                */
+#define FLOWSSNDTIMEO 00000003 /* const struct timespec *, NULL: none            */
+#define FLOWGSNDTIMEO 00000004 /* struct timespec *; none: -EPERM                */
+#define FLOWGQOSSPEC  00000005 /* qosspec_t *                                    */
+#define FLOWSFLAGS    00000006 /* uint32_t                                       */
+#define FLOWGFLAGS    00000007 /* uint32_t *                                     */
+#define FLOWGRXQLEN   00000010 /* size_t *: bytes waiting to be read             */
+#define FLOWGTXQLEN   00000011 /* size_t *: bytes the peer has not yet read      */
+#define FLOWGPEER     00000020 /* struct flow_peer *                             */
+#define FLOWGINFO     00000021 /* struct flow_info *                             */
+#define FLOWGSTATS    00000022 /* struct flow_stats *                            */
 
 #define FLOW_LAYER_SIZE    256
 #define FLOW_IDENTITY_SIZE 256

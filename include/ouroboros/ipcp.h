@@ -21,12 +21,7 @@ enum ipcp_type {
 };
 
 /* How a layer writes names in its directory. */
-enum hash_algo {
-        DIR_HASH_SHA3_224 = 0,
-        DIR_HASH_SHA3_256,
-        DIR_HASH_SHA3_384,
-        DIR_HASH_SHA3_512
-};
+enum hash_algo { DIR_HASH_SHA3_224 = 0, DIR_HASH_SHA3_256, DIR_HASH_SHA3_384, DIR_HASH_SHA3_512 };
 
 struct layer_info {
         char           name[LAYER_NAME_SIZE + 1];
