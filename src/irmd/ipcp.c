@@ -41,7 +41,7 @@ static const int preference[] = {
  * ---------------------------------------------------------------------------------------------------------------------------------
  */
 
-struct mgmt *mgmt_create(struct proc *p, uint32_t id, const char *name)
+struct mgmt *mgmt_create(struct proc *p, uint32_t id)
 {
         struct mgmt *m = calloc(1, sizeof(*m));
 
@@ -52,7 +52,6 @@ struct mgmt *mgmt_create(struct proc *p, uint32_t id, const char *name)
         m->irmd   = p->irmd;
         m->serial = p->serial;
         m->id     = id;
-        str_copy(m->name, sizeof(m->name), name);
         return m;
 }
 
@@ -63,10 +62,8 @@ void mgmt_done(struct mgmt *m, int result, const char *why)
         if (m == NULL)
                 return;
         p = proc_by_serial(m->irmd, m->serial);
-        if (p != NULL && result < 0)
-                proc_refuse(p, m->id, result, "%s: %s", m->name, why != NULL ? why : o7s_strerror(result));
-        else if (p != NULL)
-                proc_reply(p, m->id, 0, NULL);
+        if (p != NULL)
+                proc_reply(p, m->id, result, result < 0 ? why : NULL);
         free(m);
 }
 

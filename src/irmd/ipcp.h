@@ -53,9 +53,8 @@ struct reg {
  * still there. */
 struct mgmt {
         struct irmd *irmd;
-        uint64_t     serial;              /* of the process */
-        uint32_t     id;                  /* of the request */
-        char         name[NAME_SIZE + 1]; /* what it is about, for the answer's words */
+        uint64_t     serial; /* of the process */
+        uint32_t     id;     /* of the request */
 };
 
 /* @result: 0 or a negative code. */
@@ -97,9 +96,9 @@ void ipcp_flow_dealloc(struct ipcp *i, struct flow *f);
 /* A process that we started has ended. */
 void ipcp_exited(struct irmd *d, pid_t pid, int status);
 
-/* Remembers that request @id of @p, about @name, will be answered. NULL: out of memory, and the request was
+/* Remembers that request @id of @p will be answered. NULL: out of memory, and the request was
  * answered so. */
-struct mgmt *mgmt_create(struct proc *p, uint32_t id, const char *name);
+struct mgmt *mgmt_create(struct proc *p, uint32_t id);
 
 /* Answers who asked, if still there, and frees @m. Takes NULL. */
 void mgmt_done(struct mgmt *m, int result, const char *why);

@@ -165,7 +165,7 @@ static void dispatch(struct proc *p, uint32_t id, const Irm__Request *m)
                 log_info("process %d (uid %u): asks for an unknown verb", (int)p->pid, (unsigned)p->uid);
                 proc_refuse(p, id, -EPROTO, "unknown verb");
         } else if (v->admin && !p->admin) {
-                log_info("process %d (uid %u, %s): may not %s", (int)p->pid, (unsigned)p->uid, p->comm,
+                log_info("process %d (uid %u, %s): is refused %s", (int)p->pid, (unsigned)p->uid, p->comm,
                          v->name);
                 proc_refuse(p, id, -EACCES, "%s needs root, the daemon's own user or group ouroboros",
                             v->name);

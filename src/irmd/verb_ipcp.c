@@ -17,7 +17,7 @@ void verb_ipcp_create(struct proc *p, uint32_t id, const Irm__Request *m)
                 proc_refuse(p, id, -EIPCPTYPE, "there is no type %u of IPCP", c->type);
                 return;
         }
-        who = mgmt_create(p, id, c->name);
+        who = mgmt_create(p, id);
         if (who != NULL)
                 ipcp_create(p->irmd, c->name, (enum ipcp_type)c->type, who);
 }
@@ -47,7 +47,7 @@ void verb_ipcp_bootstrap(struct proc *p, uint32_t id, const Irm__Request *m)
                 proc_refuse(p, id, r, "the configuration has a bad layer name, hash or type");
                 return;
         }
-        who = mgmt_create(p, id, i->name);
+        who = mgmt_create(p, id);
         if (who != NULL)
                 ipcp_bootstrap(i, &conf, who);
 }
@@ -59,7 +59,7 @@ void verb_ipcp_destroy(struct proc *p, uint32_t id, const Irm__Request *m)
 
         if (i == NULL)
                 return;
-        who = mgmt_create(p, id, i->name);
+        who = mgmt_create(p, id);
         if (who != NULL)
                 ipcp_destroy(i, who);
 }

@@ -66,7 +66,7 @@ void verb_name_reg(struct proc *p, uint32_t id, const Irm__Request *m)
 
         if (!check_reg(p, id, m->name_reg->name, m->name_reg->pid, &n, &i))
                 return;
-        who = mgmt_create(p, id, n->name);
+        who = mgmt_create(p, id);
         if (who != NULL)
                 reg_create(i, n, who);
 }
