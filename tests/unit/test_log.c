@@ -220,6 +220,33 @@ static void test_journal(void **state)
         assert_non_null(strstr(written(), " test["));
 }
 
+/* A pipe that nobody reads: lines are lost, not the daemon, and the next one that can be read says so. */
+static void test_log_that_is_not_read(void **state)
+{
+        int     p[2];
+        ssize_t n;
+        size_t  total = 0;
+
+        (void)state;
+        assert_int_equal(pipe(p), 0);
+        assert_true(dup2(p[1], STDERR_FILENO) >= 0);
+        for (int i = 0; i < 10000; i++)
+                log_err("a line that is long enough to fill a pipe at some time");
+        while (total < 60000 && (n = read(p[0], out, sizeof(out))) > 0)
+                total += (size_t)n;
+        log_err("the last");
+        log_err("end");
+        do {
+                n = read(p[0], out, sizeof(out) - 1);
+                assert_true(n > 0);
+                out[n] = '\0';
+        } while (strstr(out, "end\n") == NULL);
+        assert_non_null(strstr(out, "lines could not be written\n"));
+        close(p[0]);
+        close(p[1]);
+        assert_true(dup2(fileno(file), STDERR_FILENO) >= 0);
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, capture, release)
@@ -234,6 +261,7 @@ int main(void)
                 TEST(test_long_text_is_cut),
                 TEST(test_errno_is_kept),
                 TEST(test_journal),
+                TEST(test_log_that_is_not_read),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,6 +1,7 @@
 #include "base/log.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,7 +16,8 @@ static struct {
         const char    *ident;
         enum log_level level;
         bool           journal;
-} lg = {"ouroboros", LOG_INFO, false};
+        unsigned long  lost; /* lines that would have blocked */
+} lg = {"ouroboros", LOG_INFO, false, 0};
 
 static const char *const names[LOG_N_LEVELS] = {"error", "warning", "info", "debug"};
 static const int         syslog_prio[]       = {3, 4, 6, 7};
@@ -95,6 +97,34 @@ static void prefix(char *out, size_t cap, enum log_level level)
                  names[level]);
 }
 
+/* A reader that is there but does not read must not stop the daemon: a pipe with room for a line is one that poll() calls writable. */
+static bool would_block(void)
+{
+        struct pollfd p = {.fd = STDERR_FILENO, .events = POLLOUT};
+
+        return poll(&p, 1, 0) == 0;
+}
+
+/* One write, one line; a log that is gone must not stop us either. */
+static void put(const char *line, size_t n)
+{
+        char   text[512];
+        size_t len;
+
+        if (would_block()) {
+                lg.lost++;
+                return;
+        }
+        if (lg.lost > 0) {
+                prefix(text, sizeof(text) - 64, LOG_WARNING);
+                len = strlen(text);
+                len += (size_t)snprintf(text + len, 64, "%lu lines could not be written\n", lg.lost);
+                lg.lost = 0;
+                (void)!write(STDERR_FILENO, text, len);
+        }
+        (void)!write(STDERR_FILENO, line, n);
+}
+
 void log_line(enum log_level level, const char *fmt, ...)
 {
         int     saved = errno;
@@ -113,6 +143,6 @@ void log_line(enum log_level level, const char *fmt, ...)
         va_end(ap);
         n += escape(line + n, sizeof(line) - 1 - n, text);
         line[n++] = '\n';
-        (void)!write(STDERR_FILENO, line, n); /* one write, one line; a log that is gone must not stop us */
+        put(line, n);
         errno = saved;
 }

@@ -1,7 +1,7 @@
 /*
  * log.h - the daemons' log: one line per cause on stderr, in the format that journald understands (a "<N>" priority in front when it reads us).
  *
- * The only file-scope state of the project: there is one log per process. The library never logs.
+ * A log that is not read loses lines, and says how many once it is read again; it never stops the daemon. The only file-scope state of the project: there is one log per process. The library never logs.
  */
 #ifndef O7S_BASE_LOG_H
 #define O7S_BASE_LOG_H
