@@ -41,7 +41,7 @@ void slot_pend(struct slot *s, int fd, struct ask *ask)
 {
         s->state = SLOT_PENDING;
         s->ask   = ask;
-        s->port  = (struct port){.bell = fd, .peer_bell = -1};
+        s->port  = (struct port){.bell = fd, .peer_bell = -1, .self = -1};
 }
 
 static void lane_reset(struct lane *l)
@@ -68,12 +68,12 @@ int slot_open(struct slot *s, struct flow *flow, struct port_ctl *mapping, int m
                 return r;
         lane_reset(&s->tx);
         lane_reset(&s->rx);
-        s->port      = port;
-        s->flow      = flow;
-        s->ask       = NULL;
-        s->flags     = FLOWFDEFAULT;
-        s->offset    = 0;
-        s->streaming = (struct hunch){0};
+        s->port   = port;
+        s->flow   = flow;
+        s->ask    = NULL;
+        s->flags  = FLOWFDEFAULT;
+        s->offset = 0;
+        linger_init(&s->linger);
         atomic_store(&s->broken, false);
         s->state = SLOT_OPEN;
         return 0;

@@ -53,9 +53,14 @@ void bell_ring(int end)
         (void)!write(end, "", 1);
 }
 
+int bell_open_own(int own)
+{
+        return reopen(own, O_WRONLY);
+}
+
 void bell_ring_own(int own)
 {
-        int fd = reopen(own, O_WRONLY);
+        int fd = bell_open_own(own);
 
         if (fd < 0)
                 return;

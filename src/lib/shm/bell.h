@@ -37,6 +37,12 @@ void bell_ring(int end);
 /* The same for the owner. */
 void bell_ring_own(int own);
 
+/*
+ * A writing end for the owner, who wants to ring more often, or -errno. While it is open the kernel does not
+ * say when the other side's process dies.
+ */
+int bell_open_own(int own);
+
 /* Takes back what was rung. 1, 0 (nothing was), or -EPIPE: nobody can ring it any more. */
 int bell_clear(int own);
 

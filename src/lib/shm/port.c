@@ -74,7 +74,7 @@ void port_reopen(struct port *p, struct port_ctl *mapping, unsigned side, int be
 {
         uint8_t *mem = (uint8_t *)mapping + RING_PAGE;
 
-        *p = (struct port){.ctl = mapping, .side = side, .bell = bell, .peer_bell = peer_bell};
+        *p = (struct port){.ctl = mapping, .side = side, .bell = bell, .peer_bell = peer_bell, .self = -1};
         ring_tx_init(&p->tx, &p->ctl->ring[side], mem + side * PORT_RING_SIZE, PORT_RING_SIZE);
         ring_rx_init(&p->rx, &p->ctl->ring[!side], mem + !side * PORT_RING_SIZE, PORT_RING_SIZE);
         port_rx_leave(p);
@@ -136,6 +136,7 @@ struct port_ctl *port_part(struct port *p)
         p->ctl = NULL;
         fd_close(&p->bell);
         fd_close(&p->peer_bell);
+        fd_close(&p->self);
         return mapping;
 }
 
@@ -163,6 +164,7 @@ void port_forget(struct port *p)
         p->ctl = NULL; /* not mapped here: MADV_DONTFORK */
         fd_close(&p->bell);
         fd_close(&p->peer_bell);
+        fd_close(&p->self);
 }
 
 void port_bury(int memfd, unsigned side, int bell)
@@ -342,6 +344,22 @@ static bool arm(struct port *p)
         return false;
 }
 
+/*
+ * Rings our own bell: three system calls, or one if the writing end is open already. It stays open for readers
+ * who find several messages each time; but as long as it is, the kernel does not tell a poller that the peer
+ * has died (bell.h), so it is closed when many visits in a row did without.
+ */
+#define RESTS_MAX 64
+
+static void ring_own(struct port *p)
+{
+        if (p->self < 0)
+                p->self = bell_open_own(p->bell);
+        if (p->self >= 0)
+                bell_ring(p->self);
+        p->rests = 0;
+}
+
 /* Leaves an empty ring. False: it is not empty any more. */
 static bool rest(struct port *p)
 {
@@ -349,6 +367,8 @@ static bool rest(struct port *p)
                 give_room(p);
         if (p->rung || p->vain)
                 clear_bell(p);
+        if (p->self >= 0 && ++p->rests > RESTS_MAX)
+                fd_close(&p->self);
         return arm(p);
 }
 
@@ -358,7 +378,7 @@ void port_rx_leave(struct port *p)
         if (!something_to_read(p) && rest(p))
                 return;
         if (!p->rung)
-                bell_ring_own(p->bell);
+                ring_own(p);
         p->rung = true;
         /* Sleepers of this process are woken for what we leave behind. */
         if (p->n_asleep > 0)

@@ -39,6 +39,8 @@ struct port {
         struct ring_rx   rx;
         int              bell;      /* own end, readable when there is something to read; owned */
         int              peer_bell; /* owned                                                    */
+        int              self;      /* a writing end of the own bell, or -1; owned              */
+        unsigned         rests;     /* that the port came to since that was used                */
         bool             armed;     /* we left RING_ARMED in the word                           */
         bool             rung;      /* the bell was rung and not cleared                        */
         bool             vain;      /* this visit found the bell armed and nothing to read yet  */
