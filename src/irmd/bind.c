@@ -14,12 +14,11 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "flow.h"
+#include "place.h"
 #include "proc.h"
 #include "spawn.h"
 
-/* -- links
- * -------------------------------------------------------------------------------------------------------------------------------------
- */
+/* -- links ----------------------------------------------------------------- */
 
 static bool runs(const struct proc *p, const struct prog_bind *b)
 {
@@ -112,7 +111,7 @@ static void refresh_name(struct name *n)
 
         TAILQ_FOREACH (p, &n->irmd->procs, all)
                 refresh(p, n);
-        flow_place_all(n);
+        place_all(n);
 }
 
 void bind_refresh_proc(struct proc *p)
@@ -122,7 +121,7 @@ void bind_refresh_proc(struct proc *p)
         HASH_ITER (hh, p->irmd->names, n, next) {
                 refresh(p, n);
                 if (find_link(p, n) != NULL)
-                        flow_place_all(n);
+                        place_all(n);
         }
 }
 
@@ -143,13 +142,11 @@ void bind_drop_proc(struct proc *p)
                 struct name *n = TAILQ_FIRST(&p->links)->name;
 
                 link_drop(TAILQ_FIRST(&p->links));
-                flow_place_all(n);
+                place_all(n);
         }
 }
 
-/* -- programs
- * ----------------------------------------------------------------------------------------------------------------------------------
- */
+/* -- programs -------------------------------------------------------------- */
 
 static void free_args(char **args, size_t n)
 {
@@ -246,7 +243,7 @@ static void started(void *ctx, int pid)
         } else {
                 log_warn("name %s: %s cannot be started: %s", b->name->name, b->path, o7s_strerror(pid));
                 b->child = 0;
-                flow_place_failed(b->name);
+                place_failed(b->name);
         }
 }
 
@@ -307,17 +304,15 @@ void bind_exited(struct irmd *d, pid_t pid, int status)
                         /* One that came to serve and ended is started anew for those who wait; one that never
                          * came would never come. */
                         if (b->served)
-                                flow_place_all(n);
+                                place_all(n);
                         else
-                                flow_place_failed(n);
+                                place_failed(n);
                         break;
                 }
         }
 }
 
-/* -- single processes
- * --------------------------------------------------------------------------------------------------------------------------
- */
+/* -- single processes ------------------------------------------------------ */
 
 static void pid_closed(uv_handle_t *h)
 {

@@ -9,11 +9,12 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/log.h"
-#include "bind.h"
 #include "ipcp.h"
 #include "name.h"
 #include "pb/convert.h"
+#include "place.h"
 #include "proc.h"
+#include "reg.h"
 
 enum flow_event {
         EV_ASK,
@@ -47,9 +48,7 @@ const char *flow_state_name(enum flow_state s)
         return state_names[s];
 }
 
-/* -- what the handlers are made of
- * -------------------------------------------------------------------------------------------------------------
- */
+/* -- what the handlers are made of ----------------------------------------- */
 
 /* What adopt() says, for people. */
 static const char *quota_why(int r)
@@ -200,9 +199,7 @@ static bool any_layer(const struct irmd *d)
         return false;
 }
 
-/* -- the client's end
- * --------------------------------------------------------------------------------------------------------------------------
- */
+/* -- the client's end ------------------------------------------------------ */
 
 static ipcp_done_fn answered;
 
@@ -270,9 +267,7 @@ static enum flow_state closed(struct flow *f, const struct cause *c)
         return FLOW_CLOSED;
 }
 
-/* -- the server's end
- * --------------------------------------------------------------------------------------------------------------------------
- */
+/* -- the server's end ------------------------------------------------------ */
 
 static enum flow_state arrive(struct flow *f, const struct cause *c)
 {
@@ -357,9 +352,7 @@ static enum flow_state accepted(struct flow *f, const struct cause *c)
         return FLOW_OPEN;
 }
 
-/* -- the table
- * ---------------------------------------------------------------------------------------------------------------------------------
- */
+/* -- the table ------------------------------------------------------------- */
 
 static flow_fn *const table[FLOW_N_STATES][EV_N] = {
         [FLOW_NEW]      = {[EV_ASK] = ask, [EV_ARRIVE] = arrive},
@@ -427,9 +420,7 @@ static void flow_step(struct flow *f, enum flow_event ev, const struct cause *c)
                 flow_free(f);
 }
 
-/* -- from outside
- * ------------------------------------------------------------------------------------------------------------------------------
- */
+/* -- from outside ---------------------------------------------------------- */
 
 static void answered(void *ctx, int result)
 {
@@ -548,83 +539,21 @@ void flow_down(struct flow *f)
         flow_close(f);
 }
 
-/* -- placing arrivals
- * --------------------------------------------------------------------------------------------------------------------------
- */
-
-/* The first process in turn that waits in flow_accept(). With round robin it then goes to the end of the
- * queue. */
-static struct proc *next_acceptor(struct name *n)
+void flow_accept_by(struct flow *f, struct proc *p)
 {
-        struct link *l;
-
-        TAILQ_FOREACH (l, &n->links, by_name) {
-                if (l->proc->n_accepts == 0)
-                        continue;
-                if (n->lb == LB_RR) {
-                        TAILQ_REMOVE(&n->links, l, by_name);
-                        TAILQ_INSERT_TAIL(&n->links, l, by_name);
-                }
-                return l->proc;
-        }
-        return NULL;
+        flow_step(f, EV_ACCEPT, &(struct cause){.proc = p});
 }
 
-static void ring_watchers(const struct name *n)
+void flow_wait(struct flow *f)
 {
-        const struct link *l;
-
-        TAILQ_FOREACH (l, &n->links, by_name)
-                proc_ring_watch(l->proc);
+        if (f->state != FLOW_WAITING)
+                flow_step(f, EV_WAIT, &(struct cause){0});
 }
 
-/* A program may be client and server: only a process that has asked to accept is one to wait for. */
-static bool anybody_serves(const struct name *n)
+void flow_wait_for_start(struct flow *f)
 {
-        const struct link *l;
-
-        TAILQ_FOREACH (l, &n->links, by_name) {
-                if (l->proc->serves)
-                        return true;
-        }
-        return false;
-}
-
-/* Afterwards @f may be gone. */
-static void place(struct flow *f)
-{
-        struct name *n    = f->name;
-        struct cause none = {0};
-        struct proc *p    = next_acceptor(n);
-
-        if (p != NULL) {
-                flow_step(f, EV_ACCEPT, &(struct cause){.proc = p});
-        } else if (anybody_serves(n)) {
-                if (f->state != FLOW_WAITING)
-                        flow_step(f, EV_WAIT, &none);
-                ring_watchers(n);
-        } else if (bind_start(n) == 0) {
-                if (f->state != FLOW_STARTING)
-                        flow_step(f, EV_START, &none);
-        } else {
-                flow_refuse(f, -ENOTALLOC);
-        }
-}
-
-void flow_place_all(struct name *n)
-{
-        struct flow *f, *next;
-
-        for (f = TAILQ_FIRST(&n->arrivals); f != NULL; f = next) {
-                next = TAILQ_NEXT(f, by_name);
-                place(f);
-        }
-}
-
-void flow_place_failed(struct name *n)
-{
-        while (!anybody_serves(n) && !TAILQ_EMPTY(&n->arrivals))
-                flow_refuse(TAILQ_FIRST(&n->arrivals), -ENOTALLOC);
+        if (f->state != FLOW_STARTING)
+                flow_step(f, EV_START, &(struct cause){0});
 }
 
 void flow_arrive(struct ipcp *i, uint32_t id, struct name *n, const qosspec_t *qs, struct flow *twin)
@@ -650,32 +579,5 @@ void flow_arrive(struct ipcp *i, uint32_t id, struct name *n, const qosspec_t *q
         attach(f, i);
         enqueue(f, n);
         flow_step(f, EV_ARRIVE, &(struct cause){0});
-        place(f);
-}
-
-static struct flow *oldest_for(const struct proc *p)
-{
-        struct flow *oldest = NULL;
-        struct link *l;
-
-        TAILQ_FOREACH (l, &p->links, by_proc) {
-                struct flow *f = TAILQ_FIRST(&l->name->arrivals);
-
-                if (f != NULL && (oldest == NULL || f->id < oldest->id))
-                        oldest = f;
-        }
-        return oldest;
-}
-
-bool flow_waits_for(const struct proc *p)
-{
-        return oldest_for(p) != NULL;
-}
-
-void flow_serve(struct proc *p)
-{
-        struct flow *f;
-
-        while (p->n_accepts > 0 && (f = oldest_for(p)) != NULL)
-                flow_step(f, EV_ACCEPT, &(struct cause){.proc = p});
+        place_flow(f);
 }

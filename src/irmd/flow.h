@@ -98,18 +98,9 @@ void flow_close(struct flow *f);
 /* What carries it has gone: as flow_close(), and the processes at its ends are told. */
 void flow_down(struct flow *f);
 
-/* Gives the process that waits in flow_accept() the oldest flow of a name it accepts for, and so on while
- * there are both. */
-void flow_serve(struct proc *p);
-
-/* Whether something waits that @p could accept. */
-bool flow_waits_for(const struct proc *p);
-
-/* Looks again at all that waits for @n: its rules or processes have changed. */
-void flow_place_all(struct name *n);
-
-/* A program of @n failed to start or has ended: what waited for it is refused, unless somebody else may
- * accept. */
-void flow_place_failed(struct name *n);
+/* The server's end in a name's queue: it goes to @p, which waits in flow_accept(); it waits; it waits for a program that is being started. */
+void flow_accept_by(struct flow *f, struct proc *p);
+void flow_wait(struct flow *f);
+void flow_wait_for_start(struct flow *f);
 
 #endif

@@ -17,8 +17,10 @@
 #include "flow.h"
 #include "ipcp.pb-c.h"
 #include "loop/chan.h"
+#include "mgmt.h"
 #include "pb/convert.h"
 #include "proc.h"
+#include "reg.h"
 #include "spawn.h"
 
 #define START_NS (10 * NS_PER_S) /* an IPCP that is not ready by then is given up */
@@ -37,54 +39,7 @@ static const int preference[] = {
         [IPCP_LOCAL] = 0, [IPCP_UNICAST] = 1, [IPCP_ETH_LLC] = 2,  [IPCP_ETH_DIX] = 2,
         [IPCP_UDP4] = 3,  [IPCP_UDP6] = 3,    [IPCP_BROADCAST] = 4};
 
-/* -- who asked
- * ---------------------------------------------------------------------------------------------------------------------------------
- */
-
-struct mgmt *mgmt_create(struct proc *p, uint32_t id)
-{
-        struct mgmt *m = calloc(1, sizeof(*m));
-
-        if (m == NULL) {
-                proc_reply(p, id, -ENOMEM, NULL);
-                return NULL;
-        }
-        m->irmd   = p->irmd;
-        m->serial = p->serial;
-        m->id     = id;
-        return m;
-}
-
-void mgmt_done(struct mgmt *m, int result, const char *why)
-{
-        struct proc *p;
-
-        if (m == NULL)
-                return;
-        p = proc_by_serial(m->irmd, m->serial);
-        if (p != NULL)
-                proc_reply(p, m->id, result, result < 0 ? why : NULL);
-        free(m);
-}
-
-/* Likewise, with the pid of the IPCP that is ready. */
-static void mgmt_created(struct mgmt *m, pid_t pid)
-{
-        struct proc     *p       = m != NULL ? proc_by_serial(m->irmd, m->serial) : NULL;
-        Irm__IpcpCreated created = IRM__IPCP_CREATED__INIT;
-        Irm__Reply       r       = IRM__REPLY__INIT;
-
-        created.pid    = pid;
-        r.body_case    = IRM__REPLY__BODY_IPCP_CREATED;
-        r.ipcp_created = &created;
-        if (p != NULL)
-                proc_answer(p, m->id, &r, false, NULL, 0);
-        free(m);
-}
-
-/* -- asking
- * ------------------------------------------------------------------------------------------------------------------------------------
- */
+/* -- asking ---------------------------------------------------------------- */
 
 static void send_request(struct ipcp *i, uint32_t id, Ipcp__Request *req)
 {
@@ -96,8 +51,12 @@ static void send_request(struct ipcp *i, uint32_t id, Ipcp__Request *req)
                 chan_send(i->chan, id, 0, &m.base, NULL, 0);
 }
 
-/* Sends a question whose answer goes to @done. Returns its id, or 0: out of memory. */
-static uint32_t ask(struct ipcp *i, Ipcp__Request *req, ipcp_done_fn *done, void *ctx)
+void ipcp_tell(struct ipcp *i, Ipcp__Request *req)
+{
+        send_request(i, 0, req);
+}
+
+uint32_t ipcp_ask(struct ipcp *i, Ipcp__Request *req, ipcp_done_fn *done, void *ctx)
 {
         struct ipcp_call *call = malloc(sizeof(*call));
 
@@ -154,7 +113,7 @@ int ipcp_flow_alloc(struct ipcp *i, const struct reg *r, struct flow *f, ipcp_do
         alloc.qos      = &qos;
         req.verb_case  = IPCP__REQUEST__VERB_FLOW_ALLOC;
         req.flow_alloc = &alloc;
-        f->call        = ask(i, &req, done, f);
+        f->call        = ipcp_ask(i, &req, done, f);
         return f->call == 0 ? -ENOMEM : 0;
 }
 
@@ -174,94 +133,10 @@ void ipcp_flow_dealloc(struct ipcp *i, struct flow *f)
         dealloc.flow_id  = f->id;
         req.verb_case    = IPCP__REQUEST__VERB_FLOW_DEALLOC;
         req.flow_dealloc = &dealloc;
-        send_request(i, 0, &req);
+        ipcp_tell(i, &req);
 }
 
-/* -- registrations
- * -----------------------------------------------------------------------------------------------------------------------------
- */
-
-struct reg *reg_find(const struct ipcp *i, const struct name *n)
-{
-        struct reg *r;
-
-        LIST_FOREACH (r, &n->regs, by_name) {
-                if (r->ipcp == i)
-                        return r;
-        }
-        return NULL;
-}
-
-/* Tells the IPCP about @r with a question that nobody waits for, or that @who does. */
-static uint32_t tell_reg(struct reg *r, bool there, ipcp_done_fn *done, void *ctx)
-{
-        Ipcp__Request       req   = IPCP__REQUEST__INIT;
-        Ipcp__NameReg       reg   = IPCP__NAME_REG__INIT;
-        Ipcp__NameUnreg     unreg = IPCP__NAME_UNREG__INIT;
-        ProtobufCBinaryData hash  = {.len = r->len, .data = r->digest};
-
-        reg.hash = unreg.hash = hash;
-        if (there) {
-                req.verb_case = IPCP__REQUEST__VERB_NAME_REG;
-                req.name_reg  = &reg;
-        } else {
-                req.verb_case  = IPCP__REQUEST__VERB_NAME_UNREG;
-                req.name_unreg = &unreg;
-        }
-        if (done != NULL)
-                return ask(r->ipcp, &req, done, ctx);
-        send_request(r->ipcp, 0, &req);
-        return 0;
-}
-
-static void reg_free(struct reg *r)
-{
-        LIST_REMOVE(r, by_name);
-        HASH_DEL(r->ipcp->regs, r);
-        free(r);
-}
-
-void reg_drop(struct reg *r)
-{
-        log_info("name %s: no longer registered in layer %s", r->name->name, r->ipcp->layer);
-        tell_reg(r, false, NULL, NULL);
-        reg_free(r);
-}
-
-static void registered(void *ctx, int result)
-{
-        mgmt_done(ctx, result, NULL);
-}
-
-void reg_create(struct ipcp *i, struct name *n, struct mgmt *who)
-{
-        struct reg *r = reg_find(i, n);
-
-        if (r != NULL) {
-                mgmt_done(who, -EEXIST, "is registered there already");
-                return;
-        }
-        r = calloc(1, sizeof(*r));
-        if (r == NULL) {
-                mgmt_done(who, -ENOMEM, NULL);
-                return;
-        }
-        r->ipcp = i;
-        r->name = n;
-        r->len  = hash_len(i->algo);
-        hash_sum(i->algo, n->name, strlen(n->name), r->digest);
-        LIST_INSERT_HEAD(&n->regs, r, by_name);
-        HASH_ADD(hh, i->regs, digest, r->len, r);
-        log_info("name %s: registered in layer %s", n->name, i->layer);
-        if (tell_reg(r, true, registered, who) == 0) {
-                reg_free(r);
-                mgmt_done(who, -ENOMEM, NULL);
-        }
-}
-
-/* -- life
- * --------------------------------------------------------------------------------------------------------------------------------------
- */
+/* -- life ------------------------------------------------------------------ */
 
 static void set_state(struct ipcp *i, enum ipcp_state state)
 {
@@ -360,13 +235,26 @@ void ipcp_destroy(struct ipcp *i, struct mgmt *who)
                 flow_down(TAILQ_FIRST(&i->flows));
         req.verb_case = IPCP__REQUEST__VERB_SHUTDOWN;
         req.shutdown  = &shutdown;
-        send_request(i, 0, &req);
+        ipcp_tell(i, &req);
         irmd_timeout_set(i->irmd, &i->patience, irmd_now_ns(i->irmd) + LEAVE_NS);
 }
 
-/* -- what it says
- * ------------------------------------------------------------------------------------------------------------------------------
- */
+/* -- what it says ---------------------------------------------------------- */
+
+/* Answers @m, if it is still there, with the pid of the IPCP that is ready. */
+static void mgmt_created(struct mgmt *m, pid_t pid)
+{
+        struct proc     *p       = proc_by_serial(m->irmd, m->serial);
+        Irm__IpcpCreated created = IRM__IPCP_CREATED__INIT;
+        Irm__Reply       r       = IRM__REPLY__INIT;
+
+        created.pid    = pid;
+        r.body_case    = IRM__REPLY__BODY_IPCP_CREATED;
+        r.ipcp_created = &created;
+        if (p != NULL)
+                proc_answer(p, m->id, &r, false, NULL, 0);
+        free(m);
+}
 
 /* The IPCP may be quicker to say that it is ready than the spawner to say what its pid is. */
 static void answer_creator(struct ipcp *i)
@@ -480,9 +368,7 @@ static void on_gone(void *ctx, int err)
 
 static const struct chan_ops chan_ops = {on_packet, on_gone};
 
-/* -- birth
- * -------------------------------------------------------------------------------------------------------------------------------------
- */
+/* -- birth ----------------------------------------------------------------- */
 
 static void started(void *ctx, int pid)
 {
@@ -624,6 +510,6 @@ void ipcp_bootstrap(struct ipcp *i, const struct ipcp_config *conf, struct mgmt 
         boot.config   = &pc;
         req.verb_case = IPCP__REQUEST__VERB_BOOTSTRAP;
         req.bootstrap = &boot;
-        if (ask(i, &req, bootstrapped, b) == 0)
+        if (ipcp_ask(i, &req, bootstrapped, b) == 0)
                 bootstrapped(b, -ENOMEM);
 }

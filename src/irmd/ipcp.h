@@ -1,8 +1,7 @@
 /*
  * ipcp.h - the IPC processes: started, configured, asked, and noticed when they die.
  *
- * Names travel to an IPCP as hashes; a registration (reg) remembers which name a hash stands for in which
- * IPCP. Questions have a continuation that is called exactly once: with the IPCP's answer, or with -EIPCP
+ * Questions have a continuation that is called exactly once: with the IPCP's answer, or with -EIPCP
  * when it has gone.
  */
 #ifndef O7S_IRMD_IPCP_H
@@ -18,6 +17,9 @@
 
 struct chan;
 struct ipcp_call;
+struct mgmt;
+struct reg;
+struct Ipcp__Request;
 
 struct ipcp {
         TAILQ_ENTRY(ipcp) all;
@@ -39,24 +41,6 @@ struct ipcp {
         struct mgmt      *destroyer; /* who waits for it to be gone  */
 };
 
-/* A name's registration in a layer. */
-struct reg {
-        LIST_ENTRY(reg) by_name;
-        struct ipcp   *ipcp;
-        struct name   *name;
-        size_t         len;
-        uint8_t        digest[HASH_MAX];
-        UT_hash_handle hh;
-};
-
-/* Who asked for something that takes a while: the request is answered when it is done, if the process is
- * still there. */
-struct mgmt {
-        struct irmd *irmd;
-        uint64_t     serial; /* of the process */
-        uint32_t     id;     /* of the request */
-};
-
 /* @result: 0 or a negative code. */
 typedef void ipcp_done_fn(void *ctx, int result);
 
@@ -75,14 +59,11 @@ void ipcp_free(struct ipcp *i);
 
 void ipcp_bootstrap(struct ipcp *i, const struct ipcp_config *conf, struct mgmt *who);
 
-/* The registration of @n in @i, or NULL. */
-struct reg *reg_find(const struct ipcp *i, const struct name *n);
+/* Sends a question whose answer goes to @done, later. Returns its id, or 0: out of memory. */
+uint32_t ipcp_ask(struct ipcp *i, struct Ipcp__Request *req, ipcp_done_fn *done, void *ctx);
 
-/* Registers, and answers @who. */
-void reg_create(struct ipcp *i, struct name *n, struct mgmt *who);
-
-/* Unregisters, without waiting for the IPCP. */
-void reg_drop(struct reg *r);
+/* Sends a request that wants no answer. */
+void ipcp_tell(struct ipcp *i, struct Ipcp__Request *req);
 
 /* Asks the IPCP for a flow to @r; @done gets @f and the answer, later. 0 or -ENOMEM. */
 int ipcp_flow_alloc(struct ipcp *i, const struct reg *r, struct flow *f, ipcp_done_fn *done);
@@ -95,12 +76,5 @@ void ipcp_flow_dealloc(struct ipcp *i, struct flow *f);
 
 /* A process that we started has ended. */
 void ipcp_exited(struct irmd *d, pid_t pid, int status);
-
-/* Remembers that request @id of @p will be answered. NULL: out of memory, and the request was
- * answered so. */
-struct mgmt *mgmt_create(struct proc *p, uint32_t id);
-
-/* Answers who asked, if still there, and frees @m. Takes NULL. */
-void mgmt_done(struct mgmt *m, int result, const char *why);
 
 #endif

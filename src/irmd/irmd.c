@@ -65,9 +65,7 @@ static void process_exited(void *ctx, pid_t pid, int status)
 
 static const struct spawn_ops spawn_ops = {process_exited};
 
-/* -- connections
- * -------------------------------------------------------------------------------------------------------------------------------
- */
+/* -- connections ----------------------------------------------------------- */
 
 /* Out of descriptors: the connection would wait in the backlog and wake us for ever, so it is taken with the
  * one in reserve, and closed. */
@@ -99,9 +97,7 @@ static void on_connection(uv_poll_t *h, int status, int events)
         }
 }
 
-/* -- the end
- * -----------------------------------------------------------------------------------------------------------------------------------
- */
+/* -- the end --------------------------------------------------------------- */
 
 /* In order: nobody new, the flows end (applications see it and live on), the IPCPs are told to go and waited
  * for. */
@@ -134,9 +130,7 @@ static void on_signal(uv_signal_t *h, int signum)
         leave(d);
 }
 
-/* -- birth and death
- * ---------------------------------------------------------------------------------------------------------------------------
- */
+/* -- birth and death ------------------------------------------------------- */
 
 /* One daemon per runtime directory. The lock goes with the process, however it ends. */
 static int take_lock(const struct conf *conf)

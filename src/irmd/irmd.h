@@ -2,7 +2,8 @@
  * irmd.h - the root object of the daemon, which everything in this folder is reached from.
  *
  *     proc   a connected process: its requests, what it is bound to, its flows
- *     name   a name: who may accept for it (bind), where it is reachable (reg), flows that wait
+ *     name   a name: who may accept for it (bind), where it is reachable (reg), flows that wait and who gets
+ *            them (place)
  *     ipcp   an IPC process: its life cycle and the questions asked of it
  *     flow   one end of a flow, from being asked for to the end: the state table of allocation
  *     keep   what the daemon keeps of the shared memory of an open flow

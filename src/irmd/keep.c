@@ -46,7 +46,7 @@ static void keep_free(struct keep *k, struct keeps *ks)
         free(k);
 }
 
-/* -- set aside --------------------------------------------------------------------------------------------------------------------------------- */
+/* -- set aside ------------------------------------------------------------- */
 
 static struct pair *find_pair(const struct keeps *ks, const uint64_t serial[2])
 {
@@ -152,7 +152,7 @@ void keeps_fini(struct keeps *ks)
                 empty_pair(ks, ks->pairs);
 }
 
-/* -- in use ------------------------------------------------------------------------------------------------------------------------------------ */
+/* -- in use ---------------------------------------------------------------- */
 
 static int make_bells(struct keep *k, struct bell *bell0)
 {

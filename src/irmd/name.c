@@ -10,6 +10,7 @@
 #include "bind.h"
 #include "flow.h"
 #include "ipcp.h"
+#include "reg.h"
 
 struct name *name_find(struct irmd *d, const char *name)
 {

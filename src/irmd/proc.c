@@ -23,9 +23,7 @@
 #define ACCEPTS_MAX      1024u /* flow_accept() calls that one process may have waiting */
 #define GROUPS_MAX       256
 
-/* -- answers
- * -----------------------------------------------------------------------------------------------------------------------------------
- */
+/* -- answers --------------------------------------------------------------- */
 
 void proc_answer(struct proc *p, uint32_t id, const Irm__Reply *r, bool more, const int *fds, size_t n_fds)
 {
@@ -55,9 +53,7 @@ void proc_refuse(struct proc *p, uint32_t id, int result, const char *fmt, ...)
         proc_reply(p, id, result, why);
 }
 
-/* -- waiting for flows
- * -------------------------------------------------------------------------------------------------------------------------
- */
+/* -- waiting for flows ----------------------------------------------------- */
 
 static void accept_free(struct accept *a)
 {
@@ -128,9 +124,7 @@ void proc_ring_watch(struct proc *p)
         bell_ring(p->watch.keeper);
 }
 
-/* -- requests
- * ----------------------------------------------------------------------------------------------------------------------------------
- */
+/* -- requests -------------------------------------------------------------- */
 
 static void hello(struct proc *p, uint32_t id, const Irm__Hello *m)
 {
@@ -207,9 +201,7 @@ static void on_gone(void *ctx, int err)
 
 static const struct chan_ops chan_ops = {on_packet, on_gone};
 
-/* -- who it is
- * ---------------------------------------------------------------------------------------------------------------------------------
- */
+/* -- who it is ------------------------------------------------------------- */
 
 static bool in_admin_group(const struct irmd *d, int sock, gid_t primary)
 {

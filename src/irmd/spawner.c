@@ -42,9 +42,7 @@ static void reply(const struct spawner *s, uint32_t id, const Spawn__Reply *r)
         (void)ctl_send(s->sock, &f, buf, len, NULL, 0, 0); /* irmd gone: the next read says so */
 }
 
-/* -- starting
- * ----------------------------------------------------------------------------------------------------------------------------------
- */
+/* -- starting -------------------------------------------------------------- */
 
 static int become(uid_t uid, gid_t gid)
 {
@@ -162,9 +160,7 @@ static void on_start(const struct spawner *s, uint32_t id, const Spawn__Start *m
         reply(s, id, &r);
 }
 
-/* -- looking
- * -----------------------------------------------------------------------------------------------------------------------------------
- */
+/* -- looking --------------------------------------------------------------- */
 
 static bool read_link(pid_t pid, const char *what, char out[PATH_MAX])
 {
@@ -247,9 +243,7 @@ static void on_inspect(const struct spawner *s, uint32_t id, const Spawn__Inspec
         reply(s, id, &r);
 }
 
-/* -- the process
- * -------------------------------------------------------------------------------------------------------------------------------
- */
+/* -- the process ----------------------------------------------------------- */
 
 static void handle(const struct spawner *s, const uint8_t *buf, size_t len, int passed)
 {

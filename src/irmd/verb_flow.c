@@ -6,6 +6,7 @@
 #include "base/fd.h"
 #include "bind.h"
 #include "flow.h"
+#include "place.h"
 #include "ipcp.h"
 #include "list.h"
 #include "pb/convert.h"
@@ -45,10 +46,10 @@ void verb_flow_accept(struct proc *p, uint32_t id, const Irm__Request *m)
                 proc_reply(p, id, r, NULL);
                 return;
         }
-        flow_serve(p);
+        place_serve(p);
         if (!a->wait && accept_cancel(p, id))
                 proc_reply(p, id, -EAGAIN, NULL);
-        if (flow_waits_for(p))
+        if (place_waits_for(p))
                 proc_ring_watch(p);
 }
 
@@ -69,7 +70,7 @@ void verb_accept_watch(struct proc *p, uint32_t id, const Irm__Request *m)
         proc_answer(p, id, &ok, false, &p->watch.own, 1);
         fd_close(&p->watch.own);
         fd_close(&p->watch.other);
-        if (flow_waits_for(p))
+        if (place_waits_for(p))
                 proc_ring_watch(p);
 }
 

@@ -2,6 +2,7 @@
 
 #include "ipcp.h"
 #include "list.h"
+#include "mgmt.h"
 #include "pb/convert.h"
 #include "proc.h"
 #include "verbs.h"

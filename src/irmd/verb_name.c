@@ -6,8 +6,10 @@
 #include "bind.h"
 #include "ipcp.h"
 #include "list.h"
+#include "mgmt.h"
 #include "name.h"
 #include "proc.h"
+#include "reg.h"
 #include "verbs.h"
 
 void verb_name_create(struct proc *p, uint32_t id, const Irm__Request *m)
@@ -88,9 +90,7 @@ void verb_name_unreg(struct proc *p, uint32_t id, const Irm__Request *m)
         proc_reply(p, id, 0, NULL);
 }
 
-/* -- the list
- * ----------------------------------------------------------------------------------------------------------------------------------
- */
+/* -- the list -------------------------------------------------------------- */
 
 struct name_list {
         struct list      list;

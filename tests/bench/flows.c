@@ -93,7 +93,7 @@ static void report_idle(const struct options *o)
         }
 }
 
-/* -- a process that holds its share of the flows open, with a server of its own -------------------------------- */
+/* -- a process that holds its share of the flows open, with a server of its own  */
 
 static size_t open_some(const struct peer *p, int *fds, size_t n)
 {
@@ -165,7 +165,7 @@ static void holders_stop(struct holder *h, size_t n)
         }
 }
 
-/* -- the measurement --------------------------------------------------------------------------------------------- */
+/* -- the measurement ------------------------------------------------------- */
 
 static void open_all(const struct options *o, struct holder *h)
 {

@@ -21,7 +21,7 @@
 
 #define READY_TIMEOUT_MS 10000
 
-/* -- in the peer ------------------------------------------------------------- */
+/* -- in the peer ----------------------------------------------------------- */
 
 struct server {
         const struct transport *transport;
@@ -145,7 +145,7 @@ int peer_main(int argc, char **argv)
         return serve(&s, role, (unsigned)atoi(argv[4]));
 }
 
-/* -- in the measuring process ------------------------------------------------- */
+/* -- in the measuring process ---------------------------------------------- */
 
 static void become_peer(const struct peer *p, const char *role, unsigned n_threads, int cpu, int out)
 {

@@ -59,7 +59,7 @@ static void must(bool holds)
                 abort();
 }
 
-/* -- the spawner ---------------------------------------------------------------------------------------------- */
+/* -- the spawner ----------------------------------------------------------- */
 
 static void spawner_send(struct world *w, uint32_t id, const Spawn__Reply *r)
 {
@@ -130,7 +130,7 @@ static bool spawner_turn(struct world *w)
         return true;
 }
 
-/* -- the world ------------------------------------------------------------------------------------------------ */
+/* -- the world ------------------------------------------------------------- */
 
 static void due(void *ctx, struct deadline *dl, int64_t now_ns)
 {
@@ -219,7 +219,7 @@ static void world_close(struct world *w)
         fd_close(&w->spawner);
 }
 
-/* -- the registry as a number ----------------------------------------------------------------------------------- */
+/* -- the registry as a number ---------------------------------------------- */
 
 static uint64_t mix(uint64_t h, const void *p, size_t len)
 {
@@ -260,7 +260,7 @@ static uint64_t digest(const struct irmd *d)
         return h;
 }
 
-/* -- one input ------------------------------------------------------------------------------------------------- */
+/* -- one input ------------------------------------------------------------- */
 
 /* Reads what irmd said; true when it refused request @id. */
 static bool was_refused(int sock, uint32_t id)

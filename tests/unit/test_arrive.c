@@ -266,7 +266,7 @@ static void test_numbers_of_standard_streams_are_left_alone(void **state)
         close_others(f);
 }
 
-/* -- in two steps ------------------------------------------------------------------ */
+/* -- in two steps ---------------------------------------------------------- */
 
 /* A slot whose allocation has begun. */
 static struct slot *pend(struct fixture *f)
@@ -356,7 +356,7 @@ static void test_a_pending_flow_whose_daemon_is_gone(void **state)
         close(f->port);
 }
 
-/* -- without a daemon --------------------------------------------------------------- */
+/* -- without a daemon ------------------------------------------------------ */
 
 static void test_no_daemon(void **state)
 {

@@ -179,7 +179,7 @@ static void peer_gives(struct end *e, uint32_t id, const int *fds, size_t n_fds)
         assert_int_equal(ctl_send(e->peer, &f, "body", 4, fds, n_fds, MSG_DONTWAIT), 0);
 }
 
-/* -- receiving ---------------------------------------------------------------- */
+/* -- receiving ------------------------------------------------------------- */
 
 static void test_packet(void **state)
 {
@@ -268,7 +268,7 @@ static void test_close_in_handler(void **state)
         assert_int_equal(x->a.gones, 0);
 }
 
-/* -- sending ------------------------------------------------------------------ */
+/* -- sending --------------------------------------------------------------- */
 
 static void test_send(void **state)
 {
@@ -409,7 +409,7 @@ static void test_message_too_large(void **state)
         assert_int_equal(x->a.err, -EMSGSIZE);
 }
 
-/* -- the end ------------------------------------------------------------------ */
+/* -- the end --------------------------------------------------------------- */
 
 static void test_peer_ends(void **state)
 {

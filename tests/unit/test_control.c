@@ -16,7 +16,7 @@
 
 #define HASH 32
 
-/* -- the layer ---------------------------------------------------------------- */
+/* -- the layer ------------------------------------------------------------- */
 
 static struct {
         const struct ipcp_up *up;
@@ -95,7 +95,7 @@ static const struct ipcp_ops fake_ops = {"ipcpd-fake",       IPCP_LOCAL,       f
                                          fake_bootstrap,     fake_reg,         fake_unreg,  fake_flow_alloc,
                                          fake_flow_answered, fake_flow_dealloc};
 
-/* -- irmd --------------------------------------------------------------------- */
+/* -- irmd ------------------------------------------------------------------ */
 
 struct fixture {
         struct control *control;
@@ -202,7 +202,7 @@ static int teardown(void **state)
         return fake.destroys != 1;
 }
 
-/* -- life --------------------------------------------------------------------- */
+/* -- life ------------------------------------------------------------------ */
 
 /* Every state and event, as life.h says. */
 static void test_life(void **state)
@@ -331,7 +331,7 @@ static void test_shutdown_without_answer(void **state)
         assert_int_equal(x->left, 1);
 }
 
-/* -- what is passed on -------------------------------------------------------- */
+/* -- what is passed on ----------------------------------------------------- */
 
 static void test_names(void **state)
 {
@@ -451,7 +451,7 @@ static void test_flow_dealloc(void **state)
         assert_int_equal(x->got->request->flow_dealloc->flow_id, 88);
 }
 
-/* -- what is no message ------------------------------------------------------- */
+/* -- what is no message ---------------------------------------------------- */
 
 static void test_unknown_verbs(void **state)
 {

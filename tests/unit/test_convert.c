@@ -24,7 +24,7 @@ static void assert_same_qos(const qosspec_t *a, const qosspec_t *b)
         assert_int_equal(a->timeout, b->timeout);
 }
 
-/* -- QoS ------------------------------------------------------------------------ */
+/* -- QoS ------------------------------------------------------------------- */
 
 static void qos_survives_the_way_through_bytes(void **state)
 {
@@ -76,7 +76,7 @@ static void qos_that_does_not_fit_is_refused(void **state)
         assert_int_equal(qs.availability, 255);
 }
 
-/* -- configuration of an IPCP --------------------------------------------------- */
+/* -- configuration of an IPCP ---------------------------------------------- */
 
 static void ipcp_config_survives(void **state)
 {
@@ -120,7 +120,7 @@ static void bad_ipcp_config_is_refused(void **state)
         assert_int_equal(pb_ipcp_config_get(&m, &conf), -EIPCPTYPE);
 }
 
-/* -- bytes ----------------------------------------------------------------------- */
+/* -- bytes ----------------------------------------------------------------- */
 
 static void packing_stops_at_the_end_of_the_buffer(void **state)
 {
@@ -143,7 +143,7 @@ static void packing_stops_at_the_end_of_the_buffer(void **state)
         assert_int_equal(pb_pack(&req.base, buf, 0), 0);
 }
 
-/* -- names of values -------------------------------------------------------------- */
+/* -- names of values ------------------------------------------------------- */
 
 static void each_value_has_a_name_that_is_read_back(void **state)
 {

@@ -240,7 +240,7 @@ static void test_full_socket(void **state)
         pair_close(&p);
 }
 
-/* -- listening ---------------------------------------------------------------- */
+/* -- listening ------------------------------------------------------------- */
 
 static char dir[64];
 
@@ -363,7 +363,7 @@ static void test_long_path(void **state)
         assert_int_equal(rmdir(below), 0);
 }
 
-/* -- who it is ---------------------------------------------------------------- */
+/* -- who it is ------------------------------------------------------------- */
 
 static bool has_ended(int pidfd, int timeout_ms)
 {

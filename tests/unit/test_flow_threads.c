@@ -37,7 +37,7 @@ static void nap(int64_t ns)
         nanosleep(&ts, NULL);
 }
 
-/* -- ends under waiting threads ------------------------------------------------- */
+/* -- ends under waiting threads -------------------------------------------- */
 
 struct waiter {
         pthread_t thread;
@@ -154,7 +154,7 @@ static void test_the_peer_dies_under_waiters(void **state)
         }
 }
 
-/* -- several readers and writers --------------------------------------------------- */
+/* -- several readers and writers ------------------------------------------- */
 
 #define N_MESSAGES 20000
 #define N_CROWD    2
@@ -268,7 +268,7 @@ static void test_a_poller_sees_what_a_sleeper_leaves(void **state)
         flow_dealloc(fd[1]);
 }
 
-/* -- everything at once ---------------------------------------------------------- */
+/* -- everything at once ---------------------------------------------------- */
 
 #define N_FLOWS   4
 #define N_THREADS 6
@@ -360,7 +360,7 @@ static void test_everything_at_once(void **state)
         fset_destroy(c.set);
 }
 
-/* -- fork ------------------------------------------------------------------------- */
+/* -- fork ------------------------------------------------------------------ */
 
 /* 0 when all is as it should be in a child, else the number of the line that found otherwise. */
 #define child_check(what)                          \

@@ -81,7 +81,7 @@ static void assert_fails(ssize_t r, int code, int std)
         assert_int_equal(saved, std);
 }
 
-/* -- messages ---------------------------------------------------------------- */
+/* -- messages -------------------------------------------------------------- */
 
 static void test_messages_keep_their_boundaries(void **state)
 {
@@ -234,7 +234,7 @@ static void test_random_sizes(void **state)
         }
 }
 
-/* -- waiting ------------------------------------------------------------------- */
+/* -- waiting --------------------------------------------------------------- */
 
 static void test_without_blocking(void **state)
 {
@@ -286,7 +286,7 @@ static void test_a_timeout_of_zero_does_not_wait(void **state)
         assert_int_equal(errno, EAGAIN);
 }
 
-/* -- the end ------------------------------------------------------------------- */
+/* -- the end --------------------------------------------------------------- */
 
 static void test_after_the_end_what_was_sent_and_then_nothing(void **state)
 {
@@ -396,7 +396,7 @@ static void test_a_descriptor_closed_behind_our_back(void **state)
         flow_dealloc(again[1]);
 }
 
-/* -- settings ------------------------------------------------------------------ */
+/* -- settings -------------------------------------------------------------- */
 
 static void test_access_modes(void **state)
 {

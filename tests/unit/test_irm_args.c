@@ -15,7 +15,7 @@
 
 #define N_OF(a) (sizeof(a) / sizeof((a)[0]))
 
-/* -- words ---------------------------------------------------------------------- */
+/* -- words ----------------------------------------------------------------- */
 
 static struct match match(const char *typed)
 {
@@ -83,7 +83,7 @@ static void edits_are_counted(void **state)
         assert_int_equal(match_edits("12345678901234567890123456789012", ""), UINT_MAX);
 }
 
-/* -- arguments -------------------------------------------------------------------- */
+/* -- arguments ------------------------------------------------------------- */
 
 static const struct key keys[] = {
         {"name", "N", "a name", KEY_NEEDED},
@@ -208,7 +208,7 @@ static void process_ids_are_positive_numbers(void **state)
         ASSERT_FAULT(&pid, "is no process id", "+1");
 }
 
-/* -- any words at all ---------------------------------------------------------------- */
+/* -- any words at all ------------------------------------------------------ */
 
 /* All lists of words from a small vocabulary up to a length: each has an outcome, and faults are told. */
 static void every_list_of_words_has_an_outcome(void **state)

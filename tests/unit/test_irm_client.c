@@ -28,7 +28,7 @@
 
 #define ANSWERS_MAX 4
 
-/* -- a daemon ---------------------------------------------------------------------- */
+/* -- a daemon -------------------------------------------------------------- */
 
 struct answer {
         uint8_t body[1024];
@@ -135,7 +135,7 @@ static int remove_files(void **state)
         return system(cmd);
 }
 
-/* -- scripts ------------------------------------------------------------------------ */
+/* -- scripts --------------------------------------------------------------- */
 
 /* Waits until the daemon has done with the last request. */
 static void script_settle(void)
@@ -227,7 +227,7 @@ static struct name_info name_info(const char *name)
         return info;
 }
 
-/* -- calls --------------------------------------------------------------------------- */
+/* -- calls ----------------------------------------------------------------- */
 
 static void a_call_says_what_it_was_told(void **state)
 {
@@ -340,7 +340,7 @@ static void ipcps_are_listed_whole(void **state)
         free(ipcps);
 }
 
-/* -- answers that make no sense -------------------------------------------------------- */
+/* -- answers that make no sense -------------------------------------------- */
 
 static void assert_ipcps_refused(void)
 {
@@ -416,7 +416,7 @@ static void a_daemon_that_leaves_is_found_again(void **state)
         assert_int_equal(irm_destroy_name("x"), 0);
 }
 
-/* -- what nobody is asked ---------------------------------------------------------------- */
+/* -- what nobody is asked -------------------------------------------------- */
 
 static void bad_arguments_are_refused_at_once(void **state)
 {
@@ -455,7 +455,7 @@ static void bad_arguments_are_refused_at_once(void **state)
         assert_int_equal(script.n_requests, 0);
 }
 
-/* -- programs ------------------------------------------------------------------------------ */
+/* -- programs -------------------------------------------------------------- */
 
 /* An executable file (or one that is not) called @name in the test's directory. */
 static void make_file(const char *name, mode_t mode)

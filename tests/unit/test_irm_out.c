@@ -15,7 +15,7 @@
 #include "irm/lists.h"
 #include "irm/out.h"
 
-/* -- standard output into memory ------------------------------------------------- */
+/* -- standard output into memory ------------------------------------------- */
 
 static int  real_stdout, memory;
 static char printed[4096];
@@ -41,7 +41,7 @@ static void release_output(void)
         close(memory);
 }
 
-/* -- tables ------------------------------------------------------------------------ */
+/* -- tables ---------------------------------------------------------------- */
 
 static const struct column columns[] = {
         {"NAME", "name", NULL},          {"N", "n", NULL},       {"LIST", "list", NULL},
@@ -115,7 +115,7 @@ static void an_object_is_a_line_for_each_value(void **state)
         assert_string_equal(printed, "NAME      x\nN         7\nLIST      -\nHOW MANY  0\nLAST      -\n");
 }
 
-/* -- values -------------------------------------------------------------------------- */
+/* -- values ---------------------------------------------------------------- */
 
 static void assert_duration(json_int_t ms, const char *text)
 {
@@ -158,7 +158,7 @@ static void text_of_others_is_harmless(void **state)
         assert_text("\xc2\x9b", "\\xc2\\x9b"); /* a C1 control */
 }
 
-/* -- choosing ------------------------------------------------------------------------ */
+/* -- choosing -------------------------------------------------------------- */
 
 static void names_are_chosen_by_pattern_or_whole(void **state)
 {

@@ -140,7 +140,7 @@ static int teardown(void **state)
         return 0;
 }
 
-/* -- names -------------------------------------------------------------------- */
+/* -- names ----------------------------------------------------------------- */
 
 static void test_names(void **state)
 {
@@ -184,7 +184,7 @@ static void test_longer_hash(void **state)
         hears_arrival(x, b, 100);
 }
 
-/* -- flows -------------------------------------------------------------------- */
+/* -- flows ----------------------------------------------------------------- */
 
 static void test_accepted(void **state)
 {
@@ -262,7 +262,7 @@ static void test_client_gives_up_and_server_accepts(void **state)
         counts(x, 1, 0);
 }
 
-/* -- what cannot be ----------------------------------------------------------- */
+/* -- what cannot be -------------------------------------------------------- */
 
 static void test_same_flow_twice(void **state)
 {

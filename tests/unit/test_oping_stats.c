@@ -22,7 +22,7 @@ static void assert_near(double a, double b)
         assert_true(a - b < 1e-6 && b - a < 1e-6);
 }
 
-/* -- figures ------------------------------------------------------------------- */
+/* -- figures --------------------------------------------------------------- */
 
 static void no_reply_makes_no_figures(void **state)
 {
@@ -114,7 +114,7 @@ static void the_window_moves_on(void **state)
         assert_int_equal(stats_received(&s, 998, 1), STATS_OUT_OF_ORDER);
 }
 
-/* -- message ------------------------------------------------------------------- */
+/* -- message --------------------------------------------------------------- */
 
 static void a_message_is_read_back(void **state)
 {
@@ -133,7 +133,7 @@ static void a_message_is_read_back(void **state)
         assert_false(message_get(buf, sizeof(buf), &back));
 }
 
-/* -- values -------------------------------------------------------------------- */
+/* -- values ---------------------------------------------------------------- */
 
 static void times_have_units(void **state)
 {

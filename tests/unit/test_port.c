@@ -124,7 +124,7 @@ static void visit_in_vain(struct port *p)
         port_rx_leave(p);
 }
 
-/* -- messages and descriptors ------------------------------------------------ */
+/* -- messages and descriptors ---------------------------------------------- */
 
 static void test_message_each_way(void **state)
 {
@@ -206,8 +206,8 @@ static void test_full(void **state)
         assert_int_equal(put(&g->p[0], PORT_MSG_MAX, 'y'), 0);
 }
 
-/* Who drained a port by a single short visit gives all its room back when leaving. */
-static void test_leaving_gives_room(void **state)
+/* Who drained a port by a single short visit gives all its room back when leaving or going to sleep. */
+static void test_resting_gives_room(void **state)
 {
         struct rig *g = *state;
 
@@ -216,9 +216,15 @@ static void test_leaving_gives_room(void **state)
         visit(&g->p[1], 8, 'x');
         assert_int_equal(ring_tx_used(&g->p[0].tx), 0);
         assert_false(port_tx_prepare(&g->p[0]));
+        assert_int_equal(put(&g->p[0], 8, 'y'), 0);
+        port_rx_enter(&g->p[1]);
+        take(&g->p[1], 8, 'y');
+        assert_true(port_rx_prepare(&g->p[1]));
+        assert_int_equal(ring_tx_used(&g->p[0].tx), 0);
+        port_rx_awake(&g->p[1]);
 }
 
-/* -- a random story, checked after every step -------------------------------- */
+/* -- a random story, checked after every step ------------------------------ */
 
 /* One direction: what is under way, and where its reader stands. */
 struct lane {
@@ -264,8 +270,9 @@ static void lane_sleep(struct lane *l, uint64_t *seed)
         if (l->asleep > 0 && random_below(seed, 2) == 0) {
                 l->asleep--;
                 port_rx_awake(l->r);
-                port_rx_leave(l->r);
-                l->inside = false;
+                l->inside = random_below(seed, 2) == 0;
+                if (!l->inside)
+                        port_rx_leave(l->r);
         } else if (l->asleep < 3) {
                 if (random_below(seed, 2) == 0)
                         port_rx_enter(l->r);
@@ -314,7 +321,7 @@ static void test_descriptor_tells_the_truth(void **state)
         }
 }
 
-/* -- rings that come late, or for nothing ------------------------------------ */
+/* -- rings that come late, or for nothing ---------------------------------- */
 
 /* A writer was interrupted between taking the arm and ringing; the reader took the message meanwhile. */
 static void test_late_ring_costs_one_visit(void **state)
@@ -387,7 +394,7 @@ static void test_second_reader_arms_behind_a_spinner(void **state)
         assert_false(readable(&g->p[1]));
 }
 
-/* -- the end ----------------------------------------------------------------- */
+/* -- the end --------------------------------------------------------------- */
 
 static void check_ended(struct port *p, enum port_end end)
 {
@@ -487,7 +494,7 @@ static void test_forgetting_says_nothing(void **state)
         visit(&g->p[1], 8, 'x');
 }
 
-/* -- sleepers ---------------------------------------------------------------- */
+/* -- sleepers -------------------------------------------------------------- */
 
 /* A thread that reads one message, asleep until it comes. */
 struct sleeper {
@@ -631,6 +638,24 @@ static void test_sleepers_are_roused(void **state)
         port_rouse(&g->p[1]); /* nobody there */
 }
 
+/* Two have announced their sleep and been woken before it; the first to come back must not put the other one to sleep. */
+static void test_waking_is_not_undone(void **state)
+{
+        struct rig  *g = *state;
+        struct port *p = &g->p[1];
+
+        port_rx_enter(p);
+        assert_true(port_rx_prepare(p));
+        assert_true(port_rx_prepare(p));
+        port_rouse(p);
+        assert_int_equal(port_rx_sleep(p, CLOCK_NEVER), 0);
+        port_rx_awake(p);
+        assert_int_equal(port_rx_sleep(p, CLOCK_NEVER), 0);
+        port_rx_awake(p);
+        port_rx_leave(p);
+        assert_false(readable(p));
+}
+
 static void test_sleepers_time_out(void **state)
 {
         struct rig    *g     = *state;
@@ -720,7 +745,7 @@ static void test_deadline_in_the_past(void **state)
         assert_false(readable(&g->p[1]));
 }
 
-/* -- what is not a port ------------------------------------------------------ */
+/* -- what is not a port ---------------------------------------------------- */
 
 static int memfd(off_t size, int seals)
 {
@@ -794,7 +819,7 @@ static void test_holes(void **state)
         (void)put(&g->p[1], 100, 'x');
 }
 
-/* -- hostile words ----------------------------------------------------------- */
+/* -- hostile words --------------------------------------------------------- */
 
 static void test_empty_message_is_a_lie(void **state)
 {
@@ -885,7 +910,7 @@ int main(void)
                 TEST(test_message_before_the_reader_joins),
                 TEST(test_no_bell_inside),
                 TEST(test_full),
-                TEST(test_leaving_gives_room),
+                TEST(test_resting_gives_room),
                 TEST(test_descriptor_tells_the_truth),
                 TEST(test_late_ring_costs_one_visit),
                 TEST(test_late_ring_is_waited_for),
@@ -901,6 +926,7 @@ int main(void)
                 TEST(test_sleepers_and_close),
                 TEST(test_sleepers_and_bury),
                 TEST(test_sleepers_are_roused),
+                TEST(test_waking_is_not_undone),
                 TEST(test_sleepers_time_out),
                 TEST(test_visitor_among_sleepers),
                 TEST(test_writer_asleep),

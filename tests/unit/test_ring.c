@@ -379,7 +379,7 @@ static void test_random_traffic(void **state)
         assert_true(w > 10000 && empty > 1000);
 }
 
-/* -- a hostile producer ------------------------------------------------------ */
+/* -- a hostile producer ---------------------------------------------------- */
 
 static void test_lies_about_the_head(void **state)
 {
@@ -479,7 +479,7 @@ static void test_lies_about_skips(void **state)
         assert_int_equal(peek(g), -EPROTO);
 }
 
-/* -- a hostile consumer ------------------------------------------------------ */
+/* -- a hostile consumer ---------------------------------------------------- */
 
 static void test_lies_about_the_tail(void **state)
 {
@@ -515,7 +515,7 @@ static void test_tail_before_an_early_lap(void **state)
         assert_int_equal(ring_tx_used(&g->tx), SIZE);
 }
 
-/* -- anything ---------------------------------------------------------------- */
+/* -- anything -------------------------------------------------------------- */
 
 /* A value that is likely to hurt, near @pos. */
 static uint64_t nasty(uint64_t *seed, uint64_t pos)

@@ -194,7 +194,7 @@ static int64_t after_ms(int64_t ms)
         return clock_now_ns() + ms * NS_PER_MS;
 }
 
-/* -- one thread --------------------------------------------------------------- */
+/* -- one thread ------------------------------------------------------------ */
 
 static void test_echo(void **state)
 {
@@ -418,7 +418,7 @@ static void test_fork(void **state)
         test_echo(state);
 }
 
-/* -- many threads ------------------------------------------------------------- */
+/* -- many threads ---------------------------------------------------------- */
 
 #define THREADS 8
 #define CALLS   2000

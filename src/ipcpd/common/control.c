@@ -26,7 +26,7 @@ struct control {
         size_t                    hash_len; /* of the layer's algorithm */
 };
 
-/* -- to irmd ------------------------------------------------------------------ */
+/* -- to irmd --------------------------------------------------------------- */
 
 static void send_request(struct control *c, uint32_t id, Ipcp__Request *rq)
 {
@@ -83,7 +83,7 @@ static void up_flow_dealloc(void *ctx, uint64_t flow_id)
         send_request(ctx, 0, &rq);
 }
 
-/* -- from irmd ---------------------------------------------------------------- */
+/* -- from irmd ------------------------------------------------------------- */
 
 static int on_bootstrap(struct control *c, uint32_t id, const Ipcp__Request *rq)
 {
@@ -224,7 +224,7 @@ void control_message(struct control *c, uint32_t id, const uint8_t *body, size_t
         ipcp__message__free_unpacked(m, NULL);
 }
 
-/* -- life --------------------------------------------------------------------- */
+/* -- life ------------------------------------------------------------------ */
 
 struct control *control_create(const struct ipcp_ops *ops, const struct control_out *out, void *ctx)
 {

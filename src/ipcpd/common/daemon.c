@@ -38,7 +38,7 @@ static void stop(struct daemon *d)
                 uv_close((uv_handle_t *)&d->intr, NULL);
 }
 
-/* -- control ------------------------------------------------------------------ */
+/* -- control --------------------------------------------------------------- */
 
 static void control_send(void *ctx, uint32_t id, const Ipcp__Message *m)
 {
@@ -61,7 +61,7 @@ static void control_stop(void *ctx)
 
 static const struct control_out control_out = {control_send, control_joined, control_stop};
 
-/* -- what wakes us ------------------------------------------------------------ */
+/* -- what wakes us --------------------------------------------------------- */
 
 static void on_packet(void *ctx, int fault, const struct frame *f, const uint8_t *body, size_t len, int *fds,
                       size_t n_fds)
@@ -95,7 +95,7 @@ static void on_signal(uv_signal_t *s, int signum)
         stop(d);
 }
 
-/* -- the process -------------------------------------------------------------- */
+/* -- the process ----------------------------------------------------------- */
 
 static void watch_signal(struct daemon *d, uv_signal_t *s, int signum)
 {

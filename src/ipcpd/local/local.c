@@ -47,7 +47,7 @@ static unsigned long long ull(uint64_t v)
         return v;
 }
 
-/* -- names -------------------------------------------------------------------- */
+/* -- names ----------------------------------------------------------------- */
 
 static struct name *find_name(const struct local *l, const uint8_t *hash)
 {
@@ -95,7 +95,7 @@ static int local_unreg(void *layer, const uint8_t *hash)
         return 0;
 }
 
-/* -- arrivals ----------------------------------------------------------------- */
+/* -- arrivals -------------------------------------------------------------- */
 
 static struct arrival *find_arrival(const struct local *l, uint32_t id)
 {
@@ -164,7 +164,7 @@ static int add_arrival(struct local *l, uint32_t ask, uint64_t client, struct ar
         return 0;
 }
 
-/* -- flows -------------------------------------------------------------------- */
+/* -- flows ----------------------------------------------------------------- */
 
 static void local_flow_alloc(void *layer, uint32_t ask, uint64_t flow_id, const uint8_t *hash,
                              const qosspec_t *qs)
@@ -214,7 +214,7 @@ static void local_flow_dealloc(void *layer, uint64_t flow_id)
         give_up(l, a);
 }
 
-/* -- the layer ---------------------------------------------------------------- */
+/* -- the layer ------------------------------------------------------------- */
 
 static void *local_create(const struct ipcp_up *up)
 {

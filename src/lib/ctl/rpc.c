@@ -47,7 +47,7 @@ struct rpc {
         uint8_t in[FRAME_MAX];
 };
 
-/* -- the connection ----------------------------------------------------------- */
+/* -- the connection -------------------------------------------------------- */
 
 static int open_error(int err)
 {
@@ -125,7 +125,7 @@ static void lose(struct rpc *r)
                 pthread_cond_signal(&c->arrived);
 }
 
-/* -- sending ------------------------------------------------------------------ */
+/* -- sending --------------------------------------------------------------- */
 
 static int send_frame(struct rpc *r, uint32_t id, const void *body, size_t len)
 {
@@ -207,7 +207,7 @@ void rpc_end(struct rpc *r, struct rpc_call *c)
         pthread_cond_destroy(&c->arrived);
 }
 
-/* -- receiving ---------------------------------------------------------------- */
+/* -- receiving ------------------------------------------------------------- */
 
 void rpc_msg_free(struct rpc_msg *m)
 {

@@ -11,7 +11,7 @@
 #include "irm/program.h"
 #include "pb/convert.h"
 
-/* -- lists: an array that grows with the answers ----------------------------- */
+/* -- lists: an array that grows with the answers --------------------------- */
 
 struct array {
         char  *items;
@@ -97,7 +97,7 @@ static int on_names(void *ctx, const Irm__Reply *reply)
         return ret;
 }
 
-/* -- IPCPs --------------------------------------------------------------------- */
+/* -- IPCPs ----------------------------------------------------------------- */
 
 static int check_pid(pid_t pid)
 {
@@ -180,7 +180,7 @@ O7S_API ssize_t irm_list_ipcps(struct ipcp_list_info **ipcps)
         return n;
 }
 
-/* -- names --------------------------------------------------------------------- */
+/* -- names ----------------------------------------------------------------- */
 
 O7S_API int irm_create_name(struct name_info *info)
 {
@@ -256,7 +256,7 @@ O7S_API int irm_unreg_name(const char *name, pid_t pid)
         return (int)err_return(ret);
 }
 
-/* -- bindings ------------------------------------------------------------------ */
+/* -- bindings -------------------------------------------------------------- */
 
 static int check_args(int argc, char **argv)
 {

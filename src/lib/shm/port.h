@@ -95,7 +95,7 @@ bool port_has_ended(int memfd, unsigned side);
 /* What the peer says of itself. */
 enum port_end port_peer(const struct port *p);
 
-/* -- writing, under the writers' lock ---------------------------------------------------------------------------------------------------------- */
+/* -- writing, under the writers' lock -------------------------------------- */
 
 /* Sends one message of 1 to PORT_MSG_MAX bytes. 0, -EAGAIN (no room), -EMSGSIZE, -EFLOWDOWN, -EPROTO (the peer broke the ring). */
 int port_write(struct port *p, const void *buf, size_t len);
@@ -106,7 +106,7 @@ bool port_tx_prepare(struct port *p);
 /* Outside the lock: sleeps until there may be room or @deadline_ns. 0 or -ETIMEDOUT. */
 int port_tx_sleep(struct port *p, int64_t deadline_ns);
 
-/* -- reading, under the readers' lock ---------------------------------------------------------------------------------------------------------- */
+/* -- reading, under the readers' lock -------------------------------------- */
 
 void port_rx_enter(struct port *p);
 void port_rx_leave(struct port *p);

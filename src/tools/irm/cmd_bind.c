@@ -14,7 +14,7 @@ static int ask(const char *name, const Irm__Request *req)
         return ret < 0 ? ret : irm_call(req, NULL, NULL);
 }
 
-/* -- programs ---------------------------------------------------------------- */
+/* -- programs -------------------------------------------------------------- */
 
 static json_t *program_binding(const Irm__BindProgram *m)
 {
@@ -59,7 +59,7 @@ static int unbind_program(const struct args *a)
         return out_done(a, json_pack("{s:o, s:o}", "program", out_text(path), "name", out_text(m.name)));
 }
 
-/* -- processes --------------------------------------------------------------- */
+/* -- processes ------------------------------------------------------------- */
 
 static int process_done(const struct args *a, int pid, const char *name)
 {
@@ -88,7 +88,7 @@ static int unbind_process(const struct args *a)
         return process_done(a, pid, name);
 }
 
-/* -- IPCPs ------------------------------------------------------------------- */
+/* -- IPCPs ----------------------------------------------------------------- */
 
 static int ipcp_done(const struct args *a, const char *name)
 {
@@ -123,7 +123,7 @@ static int unbind_ipcp(const struct args *a)
         return ipcp_done(a, m.name);
 }
 
-/* -- the tables -------------------------------------------------------------- */
+/* -- the tables ------------------------------------------------------------ */
 
 #define PROGRAM                                                                      \
         {                                                                            \

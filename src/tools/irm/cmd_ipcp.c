@@ -51,7 +51,7 @@ static int run_create(const struct args *a)
                                      pb_ipcp_type_name(type)));
 }
 
-/* -- bootstrap --------------------------------------------------------------- */
+/* -- bootstrap ------------------------------------------------------------- */
 
 /* Finds the IPCP @name, or creates it when its type is given. *@made: it was created. */
 static int find_or_create(const struct args *a, const char *name, struct ipcp_list_info *ipcp, bool *made)
@@ -111,7 +111,7 @@ static int run_bootstrap(const struct args *a)
                                      out_text(conf.layer_info.name), "created", (int)made));
 }
 
-/* -- list, destroy ----------------------------------------------------------- */
+/* -- list, destroy --------------------------------------------------------- */
 
 static bool chosen(const struct args *a, const struct ipcp_list_info *i)
 {
@@ -152,7 +152,7 @@ static int run_destroy(const struct args *a)
         return out_done(a, json_pack("{s:i, s:o}", "pid", (int)ipcp.pid, "name", out_text(name)));
 }
 
-/* -- the table --------------------------------------------------------------- */
+/* -- the table ------------------------------------------------------------- */
 
 static const struct key create_keys[] = {
         {"name", "N", "what to call it", KEY_NEEDED},

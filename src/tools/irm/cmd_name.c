@@ -65,7 +65,7 @@ static int run_destroy(const struct args *a)
         return status != EXIT_DONE ? status : printed;
 }
 
-/* -- the table --------------------------------------------------------------- */
+/* -- the table ------------------------------------------------------------- */
 
 static const struct key create_keys[] = {
         {"lb", "round-robin|spillover", "which of several processes gets the next flow (round-robin)", 0},

@@ -49,7 +49,7 @@ static const struct object objects[] = {
         {NULL, NULL, NULL},
 };
 
-/* -- wrong usage ------------------------------------------------------------- */
+/* -- wrong usage ----------------------------------------------------------- */
 
 /* Says what is wrong with the words, and where to read about @of ("" or " name create"). */
 static int wrong(const char *of, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
@@ -77,7 +77,7 @@ static int wrong_word(const char *of, const char *what, const struct match *m)
         return wrong(of, "there is no %s '%s'", what, m->typed);
 }
 
-/* -- finding and running a verb ---------------------------------------------- */
+/* -- finding and running a verb -------------------------------------------- */
 
 static int run_verb(const struct object *o, const struct verb *v, char **words, size_t n, bool json)
 {

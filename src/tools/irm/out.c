@@ -12,7 +12,7 @@
 #include "base/str.h"
 #include "irm/cmd.h"
 
-/* -- text -------------------------------------------------------------------- */
+/* -- text ------------------------------------------------------------------ */
 
 /* A copy of @s with bytes that are not printable ASCII as \xNN. */
 static char *escape(const char *s)
@@ -58,7 +58,7 @@ json_t *out_texts(char *const *s, size_t n)
         return list;
 }
 
-/* -- cells ------------------------------------------------------------------- */
+/* -- cells ----------------------------------------------------------------- */
 
 /* The members of a list with ", " between them. */
 static char *show_list(const json_t *list)
@@ -144,7 +144,7 @@ static void print_cell(const char *s, int columns, bool number)
         printf("%*s%s%*s", number ? pad : 0, "", s, number ? 0 : pad, "");
 }
 
-/* -- tables ------------------------------------------------------------------ */
+/* -- tables ---------------------------------------------------------------- */
 
 static size_t n_columns(const struct column *cols)
 {
@@ -234,7 +234,7 @@ static int print_object(const json_t *object, const struct column *cols)
         return 0;
 }
 
-/* -- results ----------------------------------------------------------------- */
+/* -- results --------------------------------------------------------------- */
 
 static int print_json(const json_t *value)
 {

@@ -36,7 +36,7 @@ struct batch {
 static const struct way join  = {irm_reg_name, "register", "in", true};
 static const struct way leave = {irm_unreg_name, "unregister", "from", false};
 
-/* -- choosing IPCPs ---------------------------------------------------------- */
+/* -- choosing IPCPs -------------------------------------------------------- */
 
 static bool by_ipcp(const struct ipcp_list_info *i, const char *value)
 {
@@ -111,7 +111,7 @@ static int choose_ipcps(struct batch *b, const struct args *a)
         return ret;
 }
 
-/* -- doing ------------------------------------------------------------------- */
+/* -- doing ----------------------------------------------------------------- */
 
 static void pair(struct batch *b, const json_t *row, const struct ipcp_list_info *i)
 {

@@ -36,7 +36,7 @@ struct server {
         LIST_HEAD(, client) clients;
 };
 
-/* -- a client's thread --------------------------------------------------------- */
+/* -- a client's thread ----------------------------------------------------- */
 
 /* Ends the flow, unless that was done; the lock is held. */
 static void end_flow(struct client *c)
@@ -80,7 +80,7 @@ static int start_thread(struct client *c)
         return -err;
 }
 
-/* -- the main thread ----------------------------------------------------------- */
+/* -- the main thread ------------------------------------------------------- */
 
 /* Takes the flow over, also on failure. */
 static int take_flow(struct server *s, int fd)

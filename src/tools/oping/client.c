@@ -33,7 +33,7 @@ struct client {
         struct stats          stats;
 };
 
-/* -- one ping ---------------------------------------------------------------- */
+/* -- one ping -------------------------------------------------------------- */
 
 static bool more(const struct client *c, int64_t now_ns)
 {
@@ -116,7 +116,7 @@ static bool receive(struct client *c)
         return n > 0;
 }
 
-/* -- pace: one every interval ------------------------------------------------ */
+/* -- pace: one every interval ---------------------------------------------- */
 
 static void wait_until(const struct client *c, int64_t due_ns)
 {
@@ -147,7 +147,7 @@ static void run_paced(struct client *c)
         }
 }
 
-/* -- floods: one after the other ---------------------------------------------- */
+/* -- floods: one after the other ------------------------------------------- */
 
 static bool answered(const struct client *c)
 {
@@ -191,7 +191,7 @@ static void run_flood(struct client *c)
         }
 }
 
-/* -- a run ------------------------------------------------------------------- */
+/* -- a run ----------------------------------------------------------------- */
 
 /* Allocates the flow; gives up when asked to stop. */
 static int allocate(struct client *c)

@@ -39,7 +39,7 @@ struct server {
         size_t                buf_len;
 };
 
-/* -- flows ------------------------------------------------------------------- */
+/* -- flows ----------------------------------------------------------------- */
 
 static void end_flow(struct server *s, int fd)
 {
@@ -139,7 +139,7 @@ static bool echo(struct server *s, int fd)
         return i > 0;
 }
 
-/* -- ways of waiting --------------------------------------------------------- */
+/* -- ways of waiting ------------------------------------------------------- */
 
 /*
  * Looks for new flows, and with @sleep waits for them, for messages, or for the end of the program.
