@@ -68,12 +68,12 @@ int slot_open(struct slot *s, struct flow *flow, struct port_ctl *mapping, int m
                 return r;
         lane_reset(&s->tx);
         lane_reset(&s->rx);
-        s->port   = port;
-        s->flow   = flow;
-        s->ask    = NULL;
-        s->flags  = FLOWFDEFAULT;
-        s->offset = 0;
-        linger_init(&s->linger);
+        s->port      = port;
+        s->flow      = flow;
+        s->ask       = NULL;
+        s->flags     = FLOWFDEFAULT;
+        s->offset    = 0;
+        s->streaming = (struct hunch){0};
         atomic_store(&s->broken, false);
         s->state = SLOT_OPEN;
         return 0;

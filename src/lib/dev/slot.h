@@ -68,8 +68,8 @@ struct slot {
         atomic_bool  broken;     /* the peer broke its promises; set with either, never undone */
 
         /* with the lock of rx */
-        size_t       offset;    /* of the oldest message, that much was read     */
-        struct hunch streaming; /* whether another message follows at once       */
+        size_t       offset;    /* of the oldest message, that much was read */
+        struct hunch streaming; /* whether another message follows at once   */
 
         struct port port;
 

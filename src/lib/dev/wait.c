@@ -10,9 +10,12 @@
  * spinning on, so that is offered from time to time. If it always does, pauses are a waste: two that are
  * confined to one processor take turns by yielding at once.
  */
-#define PAUSES_BLIND  64
-#define PAUSES_YIELD  64
-#define PAUSES_LINGER 24
+#define PAUSES_BLIND 64
+#define PAUSES_YIELD 64
+
+/* Of a reader that lingers: first without a look, since that disturbs the writer. */
+#define PAUSES_QUIET  64
+#define PAUSES_LINGER 16
 
 /* What a spinner watches, without a lock. */
 struct watch {
@@ -49,8 +52,11 @@ void wait_linger(struct slot *s)
 {
         struct watch w = {.port = &s->port, .seen = port_rx_seen(&s->port)};
 
-        if (s->port.rx.tail == s->port.rx.head && hunch_try(&s->streaming))
-                hunch_learn(&s->streaming, watch_for(&w, PAUSES_LINGER));
+        if (s->port.rx.tail != s->port.rx.head || !hunch_try(&s->streaming))
+                return;
+        for (int i = 0; i < PAUSES_QUIET; i++)
+                cpu_relax();
+        hunch_learn(&s->streaming, watch_for(&w, PAUSES_LINGER));
 }
 
 /* Pauses and yields. *@paused: it came during a pause, so the peer runs elsewhere. */

@@ -19,9 +19,13 @@ int wait_rx(struct slot *s, int64_t deadline_ns);
 int wait_tx(struct slot *s, int64_t deadline_ns);
 
 /*
- * A message was taken, the lock is held. If it was the last, and messages of this flow come in streams, stays
- * awake for the next one for less than a microsecond: a reader that leaves an empty port and comes back for
- * each message would make the writer ring, one system call on either side.
+ * A message was taken, the lock is held. If it was the last, and messages of this flow come in streams, waits
+ * for more, for 2 us at most.
+ *
+ * A reader that leaves an empty port must arm the bell, and one that comes back for each message meets the
+ * writer there: a bell is rung and cleared, or at least the lines with the position and the word go back and
+ * forth between two processors, for every message. One that lets a few gather first has them at several times
+ * the speed.
  */
 void wait_linger(struct slot *s);
 
