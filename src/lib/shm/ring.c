@@ -138,7 +138,7 @@ static bool rx_refresh(struct ring_rx *r)
 
         if (begin != r->tail && (begin - r->tail > r->size || (begin & (r->size - 1)) != 0))
                 return false;
-        if (head < begin || head - begin > r->size || (head & (RING_ALIGN - 1)) != 0)
+        if (head - begin > r->size || (head & (RING_ALIGN - 1)) != 0) /* one that went back is far ahead */
                 return false;
         r->tail = begin;
         r->head = head;
@@ -206,5 +206,5 @@ uint64_t ring_rx_used(const struct ring_rx *r)
         uint64_t head  = atomic_load_explicit(&r->ctl->head, memory_order_acquire);
         uint64_t begin = rx_begin(r, head);
 
-        return head < begin || head - begin > r->size ? 0 : head - begin;
+        return head - begin > r->size ? 0 : head - begin;
 }
