@@ -3,6 +3,7 @@ import errno
 import json
 import threading
 from concurrent.futures import Future
+from pathlib import Path
 
 # <ouroboros/errno.h>
 ENOTALLOC, EIPCPTYPE, EIRMD, EIPCP, EIPCPSTATE, EFLOWDOWN, EFLOWPEER, ENAME, ECRYPT, EAUTH = range(1000, 1010)
@@ -99,6 +100,16 @@ class Puppet:
 
     def write(self, fd, data):
         return self.begin("write", fd, data.hex()).result()
+
+    def settled(self):
+        """Whether every call under way sleeps, so that what it asked of the daemon has been sent."""
+        states = []
+        for stat in Path("/proc/%d/task" % self.pid).glob("*/stat"):
+            try:
+                states.append(stat.read_text().rpartition(")")[2].split()[0])
+            except OSError:
+                return False  # it has just ended
+        return states == ["S"] * (len(self.waiting) + 1)
 
     def fork(self, *verbs):
         """Has a child carry out verbs ("read 5 10", ...); returns their replies."""

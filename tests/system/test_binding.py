@@ -29,14 +29,14 @@ def waiting_servers(irmd, count):
     irmd.layer()
     irmd.service("one", *servers)
     for server in servers:
-        accept(irmd, server)
+        accept(server)
     return servers
 
 
-def accept(irmd, server):
+def accept(server):
     """Lets @server wait in flow_accept(), and returns when the daemon knows it."""
     server.accepting = server.begin("accept")
-    server.ask("name_create", "ghost/refused")  # goes the same way, and so comes after it
+    o7s.eventually(server.settled)
 
 
 def test_every_process_of_a_bound_program_accepts(irmd):
@@ -46,7 +46,7 @@ def test_every_process_of_a_bound_program_accepts(irmd):
     irmd.irm("bind", "program", irmd.build.program("puppet"), "name", "one")
     assert entry(irmd, "one")["programs"] == [os.path.realpath(irmd.build.program("puppet"))]
     server = irmd.puppet()
-    accept(irmd, server)
+    accept(server)
     o7s.eventually(lambda: server.pid in entry(irmd, "one")["pids"])
     assert served_by(client, "one", [server]) is server
 
@@ -69,7 +69,7 @@ def test_a_link_to_a_bound_program_is_that_program(irmd):
     irmd.service("one")
     irmd.irm("bind", "program", link, "name", "one")
     server, client = irmd.puppet(), irmd.puppet()
-    accept(irmd, server)
+    accept(server)
     o7s.eventually(lambda: server.pid in entry(irmd, "one")["pids"])
     assert served_by(client, "one", [server]) is server
 
@@ -81,7 +81,7 @@ def test_unbound_program_accepts_no_more(irmd):
     program = irmd.build.program("puppet")
     irmd.irm("bind", "program", program, "name", "one")
     irmd.irm("unbind", "program", program, "name", "one")
-    accept(irmd, server)
+    accept(server)
     with pytest.raises(Failed) as failed:
         client.alloc("one")
     assert failed.value.code == ENOTALLOC and failed.value.errno == errno.ECONNREFUSED
@@ -102,7 +102,7 @@ def test_process_bound_while_it_waits(irmd):
     client, server = irmd.puppet(), irmd.puppet()
     irmd.layer()
     irmd.service("one")
-    accept(irmd, server)
+    accept(server)
     irmd.irm("bind", "process", server.pid, "name", "one")
     assert served_by(client, "one", [server]) is server
 
@@ -120,7 +120,7 @@ def test_process_with_several_names(irmd):
     for name in ("one", "two"):
         irmd.service(name, server)
     for name in ("one", "two", "one"):
-        accept(irmd, server)
+        accept(server)
         served_by(client, name, [server])
 
 
@@ -130,7 +130,7 @@ def test_round_robin_goes_round(irmd):
     turns = []
     for _ in range(9):
         server = served_by(client, "one", servers)
-        accept(irmd, server)
+        accept(server)
         turns.append(server.pid)
     assert sorted(collections.Counter(turns).values()) == [3, 3, 3]
     assert turns[:3] * 3 == turns
@@ -140,12 +140,12 @@ def test_spillover_stays_with_the_first_until_it_is_busy(irmd):
     servers = [irmd.puppet() for _ in range(2)]
     client = irmd.puppet()
     irmd.layer()
-    irmd.service("one", *servers, lb="spillover")
+    irmd.service("one", *servers, spillover=True)
     for server in servers:
-        accept(irmd, server)
+        accept(server)
     first = served_by(client, "one", servers)
     for _ in range(3):
-        accept(irmd, first)
+        accept(first)
         assert served_by(client, "one", servers) is first
     assert served_by(client, "one", [s for s in servers if s is not first]) is not first
 

@@ -68,7 +68,7 @@ def test_server_killed_while_it_waits_in_accept(irmd):
     irmd.layer()
     irmd.service("one", server, other)
     server.begin("accept")
-    server.ask("accept", 0)
+    o7s.eventually(server.settled)
     kill(server)
     accepting = other.begin("accept")
     client.alloc("one")
@@ -192,14 +192,14 @@ def test_stopped_peer_is_only_slow(irmd):
 
 
 def ipcp_pid(irmd):
-    return irmd.irm("ipcp", "list")[0]["pid"]
+    return irmd.ipcps()[0]["pid"]
 
 
 def kill_ipcp(irmd):
     pid = ipcp_pid(irmd)
     o7s.kill(pid)
     o7s.eventually(lambda: o7s.state_of(pid) == "", SOON, "the end of the IPCP, without a zombie")
-    o7s.eventually(lambda: pid not in [i["pid"] for i in irmd.irm("ipcp", "list")], SOON)
+    o7s.eventually(lambda: pid not in [i["pid"] for i in irmd.ipcps()], SOON)
 
 
 def test_ipcp_killed_under_an_open_flow(irmd):
@@ -243,7 +243,7 @@ def test_stopped_ipcp_holds_up_only_its_own_layer(irmd):
     client, server = irmd.puppet(), irmd.puppet()
     irmd.service("one", server, layer="slow")
     irmd.service("two", server, layer="fast")
-    slow = next(i["pid"] for i in irmd.irm("ipcp", "list") if i["name"] == "slow")
+    slow = next(i["pid"] for i in irmd.ipcps() if i["name"] == "slow")
     o7s.kill(slow, signal.SIGSTOP)
     stuck = client.begin("alloc", "one", None, 1500)
     accepting = server.begin("accept")

@@ -20,7 +20,7 @@ def test_says_its_version_and_how_it_is_used(irmd):
 def test_status(irmd_each_way):
     irmd = irmd_each_way
     client, fd, _, _ = irmd.pair()
-    status = irmd.status()
+    status = irmd.irm("status")
     assert status["pid"] == irmd.pid and status["uptime_ms"] >= 0 and status["version"]
     assert (status["names"], status["ipcps"], status["flows"], status["allocated"]) == (1, 1, 2, 1)
     client.ask("alloc", "ghost")
@@ -29,7 +29,7 @@ def test_status(irmd_each_way):
 
 def test_flow_list(irmd):
     client, fd, server, peer_fd = irmd.pair()
-    ends = {entry["end"]: entry for entry in irmd.flows()}
+    ends = {entry["end"]: entry for entry in irmd.irm("flow", "list")}
     assert ends["client"]["pid"] == client.pid and ends["server"]["pid"] == server.pid
     for end in ends.values():
         assert (end["name"], end["layer"]) == ("service", "local")
@@ -50,7 +50,7 @@ def test_orderly_stop(irmd_each_way, number):
     """IPCPs end, applications do not: they see the end of their flows."""
     irmd = irmd_each_way
     client, fd, server, peer_fd = irmd.pair()
-    ipcp = irmd.irm("ipcp", "list")[0]["pid"]
+    ipcp = irmd.ipcps()[0]["pid"]
     reading = client.begin_read(fd)
     begun = time.monotonic()
     irmd.daemon.send_signal(number)
@@ -122,7 +122,7 @@ def test_runtime_directory_is_made(build, make_instance, ordinary_user):
     irmd.runtime = irmd.directory / "run" / "deeper"
     irmd.socket_path = irmd.runtime / "irm.sock"
     irmd.start()
-    assert irmd.status()["pid"] == irmd.pid
+    assert irmd.irm("status")["pid"] == irmd.pid
 
 
 def test_flags_go_before_the_environment(make_instance):
@@ -173,10 +173,10 @@ def test_default_directory_of_an_ordinary_user(build, ordinary_user, make_instan
         "XDG_RUNTIME_DIR": str(irmd.directory / "run")}
     irmd.start()
     assert (irmd.directory / "run" / "ouroboros" / "irm.sock").is_socket()
-    assert irmd.status()["pid"] == irmd.pid
+    assert irmd.irm("status")["pid"] == irmd.pid
 
 
-def test_no_sanitizer_no_debris_in_shared_memory(irmd):
+def test_no_debris_in_shared_memory(irmd):
     """Ports are anonymous: nothing appears in /dev/shm, in no socket namespace, and in the directory only the socket and a lock."""
     before = set(os.listdir("/dev/shm"))
     irmd.pair()

@@ -161,7 +161,7 @@ def test_write_waits_for_room(pair):
     fill(client, fd)
     client.set_flags(fd, puppet.DEFAULT)
     writing = client.begin("write_zeros", fd, 16384)
-    server.poll(peer_fd, 50)
+    o7s.eventually(client.settled)
     assert not writing.done()
     for _ in range(4):
         server.read(peer_fd)
@@ -193,7 +193,7 @@ def test_timeout_can_be_taken_back(pair):
     client.set_timeout(fd, "rcv", None)
     fails(errno.EPERM, errno.EPERM, client.get_timeout, fd, "rcv")
     reading = client.begin_read(fd)
-    server.poll(peer_fd, 50)
+    o7s.eventually(client.settled)
     server.write(peer_fd, b"late")
     assert reading.data() == b"late"
 
@@ -307,7 +307,7 @@ def test_end_wakes_a_reader_and_a_writer(pair):
     fill(server, peer_fd)
     server.set_flags(peer_fd, puppet.DEFAULT)
     reading, writing = server.begin_read(peer_fd), server.begin("write_zeros", peer_fd, 16384)
-    client.poll(fd, 20)
+    o7s.eventually(server.settled)
     client.dealloc(fd)
     assert reading.data(1) == b""
     assert writing.reply(1)["r"] == -EFLOWDOWN
@@ -318,7 +318,7 @@ def test_dealloc_wakes_those_who_wait_on_it(pair):
     fill(client, fd)
     client.set_flags(fd, puppet.DEFAULT)
     waiting = [client.begin("read", fd, 10), client.begin("write_zeros", fd, 16384)]
-    client.poll(fd, 50)
+    o7s.eventually(client.settled)
     client.dealloc(fd)
     assert [w.reply(1)["r"] for w in waiting] == [-errno.EBADF] * 2
     fails(errno.EBADF, errno.EBADF, client.dealloc, fd)

@@ -66,7 +66,7 @@ def test_memory_filled_with_one_byte(scene, byte, doing):
 def test_broken_ring_is_told_to_a_blocked_reader(scene):
     server, honest, attacker = scene
     reading = server.begin("read", server.attacked_fd, 100)
-    server.poll(server.attacked_fd, 20)
+    o7s.eventually(server.settled)
     attacker.fill(0xFF)
     attacker.ask("write", attacker.fd, "00")
     attacker.process.kill()

@@ -74,7 +74,7 @@ def test_the_seeds_programs_run_on_the_installed_tree(build, prefix, libdir, tmp
     irmd.service("server_name")
     irmd.irm("bind", "program", program, "name", "server_name")
     server = irmd.spawn(str(program), LD_LIBRARY_PATH=str(libdir))
-    o7s.eventually(lambda: irmd.irm("name", "list", "server_name")[0]["pids"])
+    o7s.eventually(lambda: irmd.bound_pids("server_name"))
     client = irmd.spawn(str(program), "question", LD_LIBRARY_PATH=str(libdir))
     assert (client.wait(10), server.wait(10)) == (0, 0)
     assert client.log_path.read_text() == "response\n"

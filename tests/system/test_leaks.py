@@ -105,7 +105,7 @@ def test_a_hundred_kills_under_a_binding(irmd):
     client = irmd.puppet()
     for i in range(100 if not irmd.build.sanitized() else 30):
         server = irmd.puppet()
-        irmd.irm("bind", "process", server.pid, "name", "one")
+        irmd.bind(server, "one")
         pending = [client.begin("alloc", "one") for _ in range(i % 4)]
         if i % 2:
             server.begin("accept")
@@ -115,7 +115,7 @@ def test_a_hundred_kills_under_a_binding(irmd):
             fd = p.reply(2)["r"]
             if fd >= 0:
                 client.dealloc(fd)
-        o7s.eventually(lambda: irmd.irm("name", "list", "one")[0]["pids"] == [], 2)
+        o7s.eventually(lambda: irmd.bound_pids("one") == [], 2)
     irmd.wait_no_flows()
 
 

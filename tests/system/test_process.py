@@ -158,7 +158,7 @@ def test_program_ends_while_its_threads_are_inside(irmd):
     client, fd, server, peer_fd = irmd.pair()
     client.begin("read", fd, 10)
     client.begin("accept")
-    client.poll(fd, 20)
+    o7s.eventually(client.settled)
     assert client.quit() == 0
     o7s.eventually(lambda: irmd.status()["processes"] == 2, 2, "only the server and irm itself")
     assert server.ask("read", peer_fd, 10)["r"] <= 0

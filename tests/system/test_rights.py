@@ -27,8 +27,8 @@ def plausible(verb):
 
 @pytest.mark.parametrize("verb", sorted(VERBS))
 def test_management_is_refused_to_an_ordinary_user_D7(irmd, other_user, verb):
-    irmd.irm("name", "create", "one")
-    before = irmd.irm("name", "list"), irmd.irm("ipcp", "list")
+    irmd.manage("name_create", name="one")
+    before = irmd.entries("name_list", "names"), irmd.ipcps()
 
     def ask():
         with Connection(irmd.socket_path) as control:
@@ -36,7 +36,7 @@ def test_management_is_refused_to_an_ordinary_user_D7(irmd, other_user, verb):
 
     reply = as_user(other_user, ask)
     assert reply["result"] == -errno.EACCES and reply["reason"]
-    assert (irmd.irm("name", "list"), irmd.irm("ipcp", "list")) == before
+    assert (irmd.entries("name_list", "names"), irmd.ipcps()) == before
 
 
 def test_ordinary_user_sees_his_own_flows(irmd, other_user):
@@ -117,7 +117,7 @@ def test_ordinary_user_cannot_cancel_the_request_of_another(irmd, other_user):
     irmd.layer()
     irmd.service("one", server)
     accepting = server.begin("accept")
-    server.ask("name_create", "ghost/refused")
+    o7s.eventually(server.settled)
 
     def attack():
         with Connection(irmd.socket_path) as control:

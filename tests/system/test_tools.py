@@ -19,7 +19,7 @@ def scene(irmd):
 
 def serve(irmd, tool, *options):
     server = irmd.spawn(tool, "-l", *options)
-    o7s.eventually(lambda: server.pid in irmd.irm("name", "list", tool)[0]["pids"], what="a server")
+    o7s.eventually(lambda: server.pid in irmd.bound_pids(tool), what="a server")
     return server
 
 
@@ -59,7 +59,7 @@ def test_server_stops_cleanly(scene, number):
     server = serve(scene, "oping")
     server.send_signal(number)
     assert server.wait(2) == 0
-    o7s.eventually(lambda: scene.irm("name", "list", "oping")[0]["pids"] == [])
+    o7s.eventually(lambda: scene.bound_pids("oping") == [])
 
 
 def test_interrupted_client_sums_up(scene):
