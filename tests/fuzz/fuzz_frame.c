@@ -1,4 +1,7 @@
-/* fuzz_frame.c - the header of control messages: what is accepted is written back as the same bytes, and a prefix of it is not accepted. */
+/*
+ * fuzz_frame.c - the header of control messages: what is accepted is written back as the same bytes, and a
+ * prefix of it is not accepted.
+ */
 #include <string.h>
 
 #include "wire/frame.h"

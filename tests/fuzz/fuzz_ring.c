@@ -1,8 +1,9 @@
 /*
- * fuzz_ring.c - a producer and a consumer of one ring, and a peer of each who writes any byte of the shared memory between their steps.
+ * fuzz_ring.c - a producer and a consumer of one ring, and a peer of each who writes any byte of the shared
+ * memory between their steps.
  *
- * The memory lies between pages that nobody may touch, and every byte that the ring offers is touched. As long as nobody has lied, what comes out must be
- * what went in.
+ * The memory lies between pages that nobody may touch, and every byte that the ring offers is touched. As
+ * long as nobody has lied, what comes out must be what went in.
  */
 #include <errno.h>
 #include <string.h>
@@ -101,8 +102,8 @@ static void lie(struct rig *g, struct input *in)
 {
         uint8_t  how  = input_byte(in);
         uint64_t near = how & 0x10 ? g->rx.tail : g->tx.head;
-        uint64_t v    = how & 0x20 ? input_le(in, 8)
-                                   : near + (uint64_t)((int64_t)(int16_t)input_le(in, 2) * (how & 0x40 ? 8 : 1));
+        int64_t  off  = (int64_t)(int16_t)input_le(in, 2) * (how & 0x40 ? 8 : 1);
+        uint64_t v    = how & 0x20 ? input_le(in, 8) : near + (uint64_t)off;
         uint32_t len  = (uint32_t)input_le(in, how & 0x20 ? 4 : 1);
 
         g->honest = false;

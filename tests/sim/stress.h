@@ -1,4 +1,7 @@
-/* stress.h - what the stress programs share: options, messages that can be checked, a partner process or thread, and a watchdog. */
+/*
+ * stress.h - what the stress programs share: options, messages that can be checked, a partner process or
+ * thread, and a watchdog.
+ */
 #ifndef SIM_STRESS_H
 #define SIM_STRESS_H
 
@@ -12,7 +15,10 @@ struct stress {
         bool     threads;
 };
 
-/* Reads -t SECONDS, -s SEED, -T (a thread instead of a process); prints the seed. Ends the program if it hangs for long after its time. */
+/*
+ * Reads -t SECONDS, -s SEED, -T (a thread instead of a process); prints the seed. Ends the program if it
+ * hangs for long after its time.
+ */
 struct stress stress_begin(int argc, char *argv[]);
 
 /* Prints @what and the seed, and ends the program with failure. */
@@ -30,7 +36,10 @@ void stress_both(const struct stress *s, void (*a)(void *), void (*b)(void *), v
 /* Memory that both see. */
 void *stress_shared(size_t size);
 
-/* Message @seq of the stream @key: its length, 1 to @max, mostly short; its bytes; whether these are its bytes. */
+/*
+ * Message @seq of the stream @key: its length, 1 to @max, mostly short; its bytes; whether these are its
+ * bytes.
+ */
 size_t stress_len(uint64_t key, uint64_t seq, size_t max);
 void   stress_fill(uint64_t key, uint64_t seq, void *buf, size_t len);
 bool   stress_is(uint64_t key, uint64_t seq, const void *buf, size_t len);

@@ -1,7 +1,8 @@
 /*
- * stress_hostile.c - a port whose other side has gone mad: a process that writes random bytes all over the memory, its own and our words included, rings for
- * nothing, eats rings, and punches holes. We read and write on, in all ways of waiting, and expect errors and rubbish, but neither a crash nor a step outside
- * the mapping nor a call that does not come back by its deadline.
+ * stress_hostile.c - a port whose other side has gone mad: a process that writes random bytes all over the
+ * memory, its own and our words included, rings for nothing, eats rings, and punches holes. We read and write
+ * on, in all ways of waiting, and expect errors and rubbish, but neither a crash nor a step outside the
+ * mapping nor a call that does not come back by its deadline.
  */
 #include <errno.h>
 #include <fcntl.h>

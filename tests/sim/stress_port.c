@@ -1,9 +1,11 @@
 /*
- * stress_port.c - two sides of a port, each with one to three writers and as many readers, who wait in all the ways there are: asleep, spinning, polling the
- * descriptor, coming back later. Each direction is locked as port.h says. A wake-up that is lost hangs the program, and its watchdog ends it.
+ * stress_port.c - two sides of a port, each with one to three writers and as many readers, who wait in all
+ * the ways there are: asleep, spinning, polling the descriptor, coming back later. Each direction is locked
+ * as port.h says. A wake-up that is lost hangs the program, and its watchdog ends it.
  *
- * A round ends in one of two ways. In good order: each side sends a last message, which its readers leave where it is, so that all of them see it. Or abruptly: side 0
- * calls its threads back and closes, and those of side 1 must find out.
+ * A round ends in one of two ways. In good order: each side sends a last message, which its readers leave
+ * where it is, so that all of them see it. Or abruptly: side 0 calls its threads back and closes, and those
+ * of side 1 must find out.
  */
 #include <errno.h>
 #include <poll.h>
@@ -280,7 +282,9 @@ static void finish(struct side *e, int n_writers, int n_readers)
                 pthread_join(e->threads[n_writers + i], NULL);
 }
 
-/* The other side may still be reading when we are done: whoever is last must not lose what it has not read. */
+/*
+ * The other side may still be reading when we are done: whoever is last must not lose what it has not read.
+ */
 static void part(struct side *e)
 {
         struct pollfd p = {.fd = e->port.bell, .events = POLLIN};

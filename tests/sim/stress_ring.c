@@ -1,6 +1,6 @@
 /*
- * stress_ring.c - a producer and a consumer on a ring, both in random moods, with every byte checked. Rounds are short, so that rings of all sizes and laps
- * of all kinds come up.
+ * stress_ring.c - a producer and a consumer on a ring, both in random moods, with every byte checked. Rounds
+ * are short, so that rings of all sizes and laps of all kinds come up.
  */
 #include <errno.h>
 #include <sched.h>

@@ -1,7 +1,8 @@
 /*
- * stress_wake.c - the moment at which wake-ups get lost: one side says how it is to be woken and looks once more, while the other publishes and looks
- * how to wake it (ring.h, Dekker). Both meet at a barrier and do that at random distances; afterwards at least one must have seen the other. A fence
- * less, and it fails within a second on two processors.
+ * stress_wake.c - the moment at which wake-ups get lost: one side says how it is to be woken and looks once
+ * more, while the other publishes and looks how to wake it (ring.h, Dekker). Both meet at a barrier and do
+ * that at random distances; afterwards at least one must have seen the other. A fence less, and it fails
+ * within a second on two processors.
  */
 #include <poll.h>
 #include <sched.h>

@@ -64,7 +64,10 @@ static void test_dup(void **state)
         assert_int_equal(fd_dup(-1), -EBADF);
 }
 
-/* In a child: with @soft and @hard in force, raises to @want. Returns whether the limit now and the value returned are @now. */
+/*
+ * In a child: with @soft and @hard in force, raises to @want. Returns whether the limit now and the value
+ * returned are @now.
+ */
 static bool raised(rlim_t soft, rlim_t hard, size_t want, size_t now)
 {
         pid_t pid = fork();

@@ -1,6 +1,6 @@
 /*
- * test_port.c - both sides of a port in one process: descriptors that tell the truth after every step, ends, sleepers, memory that is not a port, and words
- * that lie.
+ * test_port.c - both sides of a port in one process: descriptors that tell the truth after every step, ends,
+ * sleepers, memory that is not a port, and words that lie.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -638,7 +638,10 @@ static void test_sleepers_are_roused(void **state)
         port_rouse(&g->p[1]); /* nobody there */
 }
 
-/* Two have announced their sleep and been woken before it; the first to come back must not put the other one to sleep. */
+/*
+ * Two have announced their sleep and been woken before it; the first to come back must not put the other one
+ * to sleep.
+ */
 static void test_waking_is_not_undone(void **state)
 {
         struct rig  *g = *state;

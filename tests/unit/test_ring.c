@@ -1,4 +1,7 @@
-/* test_ring.c - positions, laps and skips of the ring to the byte; and that no lie of the other side leads outside the memory. */
+/*
+ * test_ring.c - positions, laps and skips of the ring to the byte; and that no lie of the other side leads
+ * outside the memory.
+ */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -308,7 +311,10 @@ static void test_too_long(void **state)
         assert_int_equal(ring_tx_reserve(&g->tx, SIZE_MAX - 16, &p), -EMSGSIZE);
 }
 
-/* From every place, the longest record fits once all is taken, even if that is not published to the last eighth. */
+/*
+ * From every place, the longest record fits once all is taken, even if that is not published to the last
+ * eighth.
+ */
 static void test_longest_fits_from_everywhere(void **state)
 {
         struct rig *g = *state;

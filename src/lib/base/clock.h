@@ -1,4 +1,7 @@
-/* clock.h - time as this project keeps it: int64_t nanoseconds of the monotonic clock. Engines get it as an argument; only what waits reads it here. */
+/*
+ * clock.h - time as this project keeps it: int64_t nanoseconds of the monotonic clock. Engines get it as an
+ * argument; only what waits reads it here.
+ */
 #ifndef O7S_BASE_CLOCK_H
 #define O7S_BASE_CLOCK_H
 

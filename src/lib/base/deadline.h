@@ -1,7 +1,8 @@
 /*
  * deadline.h - what is due when: a binary heap of deadlines that are part of the objects they belong to.
  *
- * No clock and no timer of its own: a loop asks for the earliest deadline, sleeps until then, and pops what is due.
+ * No clock and no timer of its own: a loop asks for the earliest deadline, sleeps until then, and pops what
+ * is due.
  */
 #ifndef O7S_BASE_DEADLINE_H
 #define O7S_BASE_DEADLINE_H

@@ -7,7 +7,9 @@
 /* The standard errno value for @code (of either sign), as listed in <ouroboros/errno.h>. */
 int err_std(int code);
 
-/* Sets errno to err_std(@code) where @code is negative, and returns it: the last step of every public call. */
+/*
+ * Sets errno to err_std(@code) where @code is negative, and returns it: the last step of every public call.
+ */
 ssize_t err_return(ssize_t code);
 
 #endif

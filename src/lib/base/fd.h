@@ -12,7 +12,10 @@ void fd_close_all(int *fds, size_t n);
 /* A close-on-exec duplicate, or -errno. */
 int fd_dup(int fd);
 
-/* Raises the soft limit of open descriptors to the hard one (and, where this process may, the hard one to @want). Returns the limit now in force. */
+/*
+ * Raises the soft limit of open descriptors to the hard one (and, where this process may, the hard one to
+ * @want). Returns the limit now in force.
+ */
 size_t fd_raise_limit(size_t want);
 
 #endif

@@ -22,7 +22,10 @@ static struct {
 static const char *const names[LOG_N_LEVELS] = {"error", "warning", "info", "debug"};
 static const int         syslog_prio[]       = {3, 4, 6, 7};
 
-/* Whether @fd is the stream to the journal that systemd names. The variable alone says little: every child inherits it. */
+/*
+ * Whether @fd is the stream to the journal that systemd names. The variable alone says little: every child
+ * inherits it.
+ */
 static bool is_journal(int fd)
 {
         const char        *s = getenv("JOURNAL_STREAM");
@@ -97,7 +100,10 @@ static void prefix(char *out, size_t cap, enum log_level level)
                  names[level]);
 }
 
-/* A reader that is there but does not read must not stop the daemon: a pipe with room for a line is one that poll() calls writable. */
+/*
+ * A reader that is there but does not read must not stop the daemon: a pipe with room for a line is one that
+ * poll() calls writable.
+ */
 static bool would_block(void)
 {
         struct pollfd p = {.fd = STDERR_FILENO, .events = POLLOUT};

@@ -1,7 +1,9 @@
 /*
- * log.h - the daemons' log: one line per cause on stderr, in the format that journald understands (a "<N>" priority in front when it reads us).
+ * log.h - the daemons' log: one line per cause on stderr, in the format that journald understands (a "<N>"
+ * priority in front when it reads us).
  *
- * A log that is not read loses lines, and says how many once it is read again; it never stops the daemon. The only file-scope state of the project: there is one log per process. The library never logs.
+ * A log that is not read loses lines, and says how many once it is read again; it never stops the daemon. The
+ * only file-scope state of the project: there is one log per process. The library never logs.
  */
 #ifndef O7S_BASE_LOG_H
 #define O7S_BASE_LOG_H
@@ -21,7 +23,8 @@ const char *log_level_name(enum log_level level);
 bool log_on(enum log_level level);
 
 /*
- * What is not printable UTF-8 in the result is escaped, so that no peer can forge a line or talk to the terminal. Keeps errno.
+ * What is not printable UTF-8 in the result is escaped, so that no peer can forge a line or talk to the
+ * terminal. Keeps errno.
  */
 void log_line(enum log_level level, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 

@@ -19,7 +19,10 @@ bool str_copy(char *dst, size_t cap, const char *src)
         return true;
 }
 
-/* Bytes of the UTF-8 sequence at @s, or 0 when it is none (overlong forms, surrogates and values above U+10FFFF included). */
+/*
+ * Bytes of the UTF-8 sequence at @s, or 0 when it is none (overlong forms, surrogates and values above
+ * U+10FFFF included).
+ */
 static size_t utf8_len(const unsigned char *s)
 {
         static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};

@@ -9,13 +9,15 @@
 bool str_copy(char *dst, size_t cap, const char *src);
 
 /*
- * Why @s cannot be the name of a service, layer or IPCP ("is empty", "holds a '/'", …), or NULL when it can: 1 to 255 bytes of UTF-8 without control characters,
- * '/', or "..", and no '.' in front (names become names of files).
+ * Why @s cannot be the name of a service, layer or IPCP ("is empty", "holds a '/'", …), or NULL when it can:
+ * 1 to 255 bytes of UTF-8 without control characters, '/', or "..", and no '.' in front (names become names
+ * of files).
  */
 const char *str_name_fault(const char *s);
 
 /*
- * Bytes of the character at @s, which is not the terminator: 0 when it is a control character (C0, DEL, C1) or not well-formed UTF-8 (RFC 3629).
+ * Bytes of the character at @s, which is not the terminator: 0 when it is a control character (C0, DEL, C1)
+ * or not well-formed UTF-8 (RFC 3629).
  */
 size_t str_char(const char *s);
 

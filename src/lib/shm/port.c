@@ -80,7 +80,10 @@ void port_reopen(struct port *p, struct port_ctl *mapping, unsigned side, int be
         port_rx_leave(p);
 }
 
-/* Takes what @word asks for and does it: the second half of whatever publishes. The fence pairs with that in declare(). */
+/*
+ * Takes what @word asks for and does it: the second half of whatever publishes. The fence pairs with that in
+ * declare().
+ */
 static bool wake(_Atomic uint32_t *word, int bell)
 {
         uint32_t state;
@@ -96,7 +99,10 @@ static bool wake(_Atomic uint32_t *word, int bell)
         return state != RING_AWAKE;
 }
 
-/* Says in @word how to be woken. What is looked at afterwards is seen, or the other side sees the word. The fence pairs with those in wake() and say_end(). */
+/*
+ * Says in @word how to be woken. What is looked at afterwards is seen, or the other side sees the word. The
+ * fence pairs with those in wake() and say_end().
+ */
 static void declare(_Atomic uint32_t *word, uint32_t state)
 {
         atomic_store_explicit(word, state, memory_order_relaxed);
@@ -109,7 +115,10 @@ static void rouse(_Atomic uint32_t *word)
         futex_wake(word);
 }
 
-/* Wakes whoever waits on the other side, in any way: the words of a peer that is being left or buried cannot be relied upon. */
+/*
+ * Wakes whoever waits on the other side, in any way: the words of a peer that is being left or buried cannot
+ * be relied upon.
+ */
 static void say_end(struct port_ctl *ctl, unsigned side, enum port_end end)
 {
         uint32_t open = PORT_OPEN;
@@ -233,8 +242,8 @@ bool port_tx_prepare(struct port *p)
 }
 
 /*
- * A peer can move our sleep to a futex of its own (FUTEX_REQUEUE) where nobody would wake us, not even irmd when the peer has died: nobody sleeps for longer than
- * this without a look.
+ * A peer can move our sleep to a futex of its own (FUTEX_REQUEUE) where nobody would wake us, not even irmd
+ * when the peer has died: nobody sleeps for longer than this without a look.
  */
 static int sleep_on(_Atomic uint32_t *word, int64_t deadline_ns)
 {
@@ -299,8 +308,9 @@ static bool something_to_read(struct port *p)
 }
 
 /*
- * Other readers of this process may be asleep, so that the word may hold RING_ASLEEP: it stays, but is never put back when it was taken. Then they are awake, even those
- * who were just about to sleep: they will find the word changed, and come back.
+ * Other readers of this process may be asleep, so that the word may hold RING_ASLEEP: it stays, but is never
+ * put back when it was taken. Then they are awake, even those who were just about to sleep: they will find
+ * the word changed, and come back.
  */
 void port_rx_enter(struct port *p)
 {
@@ -314,9 +324,10 @@ void port_rx_enter(struct port *p)
 }
 
 /*
- * Takes the ring back. It may still be on its way from a writer that was interrupted between taking the arm and ringing: then we yield to it a few times. One that
- * comes later makes the descriptor readable without a message; so does a peer that rings for nothing. The visit that this causes finds nothing to
- * read, and such a visit looks for a ring at its end. So each costs one visit.
+ * Takes the ring back. It may still be on its way from a writer that was interrupted between taking the arm
+ * and ringing: then we yield to it a few times. One that comes later makes the descriptor readable without a
+ * message; so does a peer that rings for nothing. The visit that this causes finds nothing to read, and such
+ * a visit looks for a ring at its end. So each costs one visit.
  */
 static void clear_bell(struct port *p)
 {
@@ -345,9 +356,9 @@ static bool arm(struct port *p)
 }
 
 /*
- * Rings our own bell: three system calls, or one if the writing end is open already. It stays open for readers
- * who find several messages each time; but as long as it is, the kernel does not tell a poller that the peer
- * has died (bell.h), so it is closed when many visits in a row did without.
+ * Rings our own bell: three system calls, or one if the writing end is open already. It stays open for
+ * readers who find several messages each time; but as long as it is, the kernel does not tell a poller that
+ * the peer has died (bell.h), so it is closed when many visits in a row did without.
  */
 #define RESTS_MAX 64
 
@@ -397,7 +408,10 @@ bool port_rx_prepare(struct port *p)
 
 int port_rx_sleep(struct port *p, int64_t deadline_ns)
 {
-        /* Another reader of this process may have come and armed the bell meanwhile: then this returns at once, and the caller prepares again. */
+        /*
+         * Another reader of this process may have come and armed the bell meanwhile: then this returns at
+         * once, and the caller prepares again.
+         */
         return sleep_on(&p->rx.ctl->rx_word, deadline_ns);
 }
 

@@ -1,17 +1,20 @@
 /*
- * port.h - one flow's shared memory: two rings, one per direction, and the word in which each side says that it has ended.
+ * port.h - one flow's shared memory: two rings, one per direction, and the word in which each side says that
+ * it has ended.
  *
  *     page 0     two struct ring_ctl, two end words
  *     then       data of ring 0 (side 0 writes, side 1 reads), then of ring 1
  *
- * irmd creates the memory as a memfd, seals its size, and gives it to exactly the two processes that share the flow; a side maps it with port_open(). New memory
- * is all zeros, and that is the initial state of everything in it.
+ * irmd creates the memory as a memfd, seals its size, and gives it to exactly the two processes that share
+ * the flow; a side maps it with port_open(). New memory is all zeros, and that is the initial state of
+ * everything in it.
  *
- * A port keeps its descriptor (the bell) true to the ring: whenever no reader is inside (between port_rx_enter() and port_rx_leave()), it is readable if and only if
- * there is a message or the end. Inside, the bell is disarmed, so that a reader that spins costs the writer no system call.
+ * A port keeps its descriptor (the bell) true to the ring: whenever no reader is inside (between
+ * port_rx_enter() and port_rx_leave()), it is readable if and only if there is a message or the end. Inside,
+ * the bell is disarmed, so that a reader that spins costs the writer no system call.
  *
- * Readers of one port must exclude each other, writers likewise; one reader and one writer may run at once. Waiting is done outside the lock: see
- * port_rx_sleep().
+ * Readers of one port must exclude each other, writers likewise; one reader and one writer may run at once.
+ * Waiting is done outside the lock: see port_rx_sleep().
  */
 #ifndef O7S_SHM_PORT_H
 #define O7S_SHM_PORT_H
@@ -53,15 +56,18 @@ struct port {
 int port_create(void);
 
 /*
- * Joins the port @memfd as side @side (0 or 1), takes over the bell ends (not @memfd) and arms the bell. 0, or -errno: -EPROTO when the memory is not a sealed port; then
- * nothing was taken.
+ * Joins the port @memfd as side @side (0 or 1), takes over the bell ends (not @memfd) and arms the bell. 0,
+ * or -errno: -EPROTO when the memory is not a sealed port; then nothing was taken.
  */
 int port_open(struct port *p, int memfd, unsigned side, int bell, int peer_bell);
 
 /* The same for memory that is mapped already, from port_part(). */
 void port_reopen(struct port *p, struct port_ctl *mapping, unsigned side, int bell, int peer_bell);
 
-/* As port_close(), but the mapping is handed out, for port_reopen() or port_unmap(). NULL: the port was not open. */
+/*
+ * As port_close(), but the mapping is handed out, for port_reopen() or port_unmap(). NULL: the port was not
+ * open.
+ */
 struct port_ctl *port_part(struct port *p);
 void             port_unmap(struct port_ctl *mapping); /* takes NULL */
 
@@ -72,17 +78,20 @@ void port_end(struct port *p);
 void port_close(struct port *p);
 
 /*
- * Wakes the threads of this process that sleep in port_rx_sleep() or port_tx_sleep(), so that they look again. A peer that means ill can put back to sleep who was
- * just about to: for a minute at most, see port.c.
+ * Wakes the threads of this process that sleep in port_rx_sleep() or port_tx_sleep(), so that they look
+ * again. A peer that means ill can put back to sleep who was just about to: for a minute at most, see port.c.
  */
 void port_rouse(struct port *p);
 
-/* Gives the mapping and descriptors back without a word to the peer: for a forked child, whose parent goes on. */
+/*
+ * Gives the mapping and descriptors back without a word to the peer: for a forked child, whose parent goes
+ * on.
+ */
 void port_forget(struct port *p);
 
 /*
- * For irmd: says in the port @memfd that @side has died and wakes the other one, whose bell @bell is an end of, or -1: then who polls it hears of it
- * when the last end that can ring it is closed.
+ * For irmd: says in the port @memfd that @side has died and wakes the other one, whose bell @bell is an end
+ * of, or -1: then who polls it hears of it when the last end that can ring it is closed.
  */
 void port_bury(int memfd, unsigned side, int bell);
 
@@ -97,7 +106,10 @@ enum port_end port_peer(const struct port *p);
 
 /* -- writing, under the writers' lock -------------------------------------- */
 
-/* Sends one message of 1 to PORT_MSG_MAX bytes. 0, -EAGAIN (no room), -EMSGSIZE, -EFLOWDOWN, -EPROTO (the peer broke the ring). */
+/*
+ * Sends one message of 1 to PORT_MSG_MAX bytes. 0, -EAGAIN (no room), -EMSGSIZE, -EFLOWDOWN, -EPROTO (the
+ * peer broke the ring).
+ */
 int port_write(struct port *p, const void *buf, size_t len);
 
 /* Announces a wait for room. True: still none, sleep with port_tx_sleep() after unlocking. */
@@ -118,14 +130,18 @@ int port_peek(struct port *p, const uint8_t **buf, size_t *len);
 void port_pop(struct port *p);
 
 /*
- * Waiting for a message, inside: port_rx_prepare() announces it; if it returns true there is still nothing, and port_rx_sleep() after unlocking sleeps until
- * there may be or @deadline_ns (0 or -ETIMEDOUT). Lock again, then port_rx_awake(), whether it slept or not.
+ * Waiting for a message, inside: port_rx_prepare() announces it; if it returns true there is still nothing,
+ * and port_rx_sleep() after unlocking sleeps until there may be or @deadline_ns (0 or -ETIMEDOUT). Lock
+ * again, then port_rx_awake(), whether it slept or not.
  */
 bool port_rx_prepare(struct port *p);
 int  port_rx_sleep(struct port *p, int64_t deadline_ns);
 void port_rx_awake(struct port *p);
 
-/* For a spinning reader, without lock: whether the producer moved since it was at @seen (port_rx_seen(), under the lock), or ended. */
+/*
+ * For a spinning reader, without lock: whether the producer moved since it was at @seen (port_rx_seen(),
+ * under the lock), or ended.
+ */
 uint64_t port_rx_seen(const struct port *p);
 bool     port_rx_moved(const struct port *p, uint64_t seen);
 

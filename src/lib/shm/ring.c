@@ -16,7 +16,10 @@ void ring_rx_init(struct ring_rx *r, struct ring_ctl *ctl, const void *mem, uint
         *r = (struct ring_rx){.ctl = ctl, .mem = mem, .size = size};
 }
 
-/* Looks where the consumer is. False: it lies. Acquire pairs with ring_rx_publish(): its reads of the room are over. */
+/*
+ * Looks where the consumer is. False: it lies. Acquire pairs with ring_rx_publish(): its reads of the room
+ * are over.
+ */
 static bool tx_refresh(struct ring_tx *t)
 {
         uint64_t tail = atomic_load_explicit(&t->ctl->tail, memory_order_acquire);
@@ -40,7 +43,9 @@ static bool has_room(const struct ring_tx *t, uint64_t need)
         return t->head + need - t->tail <= t->size;
 }
 
-/* Whether the record would leave the page that it begins in: time to look for a chance to start a lap early. */
+/*
+ * Whether the record would leave the page that it begins in: time to look for a chance to start a lap early.
+ */
 static bool leaves_page(uint64_t at, uint64_t need)
 {
         return at >= RING_PAGE / 2 && (at & (RING_PAGE - 1)) + need >= RING_PAGE;
@@ -88,8 +93,9 @@ int ring_tx_reserve(struct ring_tx *t, size_t len, uint8_t **p)
 #endif
 
 /*
- * Fetches the memory that the next records will fill: the consumer's processor has it, and a fence that has to wait for it takes longer than all the rest. @from
- * is where the last record began; what lay ahead of it then has been fetched already.
+ * Fetches the memory that the next records will fill: the consumer's processor has it, and a fence that has
+ * to wait for it takes longer than all the rest. @from is where the last record began; what lay ahead of it
+ * then has been fetched already.
  */
 FOR_WRITING static void fetch_ahead(const struct ring_tx *t, uint64_t from)
 {
@@ -122,7 +128,10 @@ uint64_t ring_tx_used(const struct ring_tx *t)
         return tail > t->head ? 0 : t->head - tail;
 }
 
-/* The beginning of what is unread when the producer is at @head: where the tail is, or the front that was moved beyond it. */
+/*
+ * The beginning of what is unread when the producer is at @head: where the tail is, or the front that was
+ * moved beyond it.
+ */
 static uint64_t rx_begin(const struct ring_rx *r, uint64_t head)
 {
         uint64_t front = atomic_load_explicit(&r->ctl->front, memory_order_relaxed);
@@ -183,7 +192,9 @@ bool ring_rx_publish(struct ring_rx *r)
         if (r->tail_published == r->tail)
                 return false;
         r->tail_published = r->tail;
-        /* Release: we are done reading before the room can be reused. Pairs with the acquire in tx_refresh(). */
+        /*
+         * Release: we are done reading before the room can be reused. Pairs with the acquire in tx_refresh().
+         */
         atomic_store_explicit(&r->ctl->tail, r->tail, memory_order_release);
         return true;
 }

@@ -1,6 +1,6 @@
 /*
- * cursor.h - reading and writing wire formats: big-endian integers and bytes at a cursor that remembers failure. Check `bad` once, at the end; after a failure
- * reads give zeros and writes do nothing.
+ * cursor.h - reading and writing wire formats: big-endian integers and bytes at a cursor that remembers
+ * failure. Check `bad` once, at the end; after a failure reads give zeros and writes do nothing.
  */
 #ifndef O7S_WIRE_CURSOR_H
 #define O7S_WIRE_CURSOR_H

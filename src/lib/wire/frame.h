@@ -2,7 +2,7 @@
  * frame.h - the header in front of every message of the control plane.
  *
  *     off size field
- *      0   4  id     drawn by the asker, repeated in every reply; 0: no reply is wanted, or none was asked for
+ *      0   4  id     drawn by the asker, repeated in every reply; 0: no reply is wanted, or none asked for
  *      4   1  flags  bit 0 MORE: another reply with this id follows
  *      5   3  0
  *      8   n  body   protobuf: a request or a reply (src/lib/pb)
