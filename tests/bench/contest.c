@@ -61,12 +61,15 @@ static bool lane_open(struct lane *l, const struct contest *c, int peer_cpu)
         l->fd = -1;
         if (!peer_start(&l->peer, l->transport, c->role, c->n_threads, peer_cpu))
                 return false;
-        if (!c->connected)
-                return true;
-        l->fd = l->transport->connect(l->peer.address);
+        l->fd = peer_connect(&l->peer);
         if (l->fd < 0)
                 return lane_failed(l, "connect", l->fd);
-        l->transport->tune(l->fd);
+        if (c->connected) {
+                l->transport->tune(l->fd);
+        } else {
+                l->transport->close(l->fd);
+                l->fd = -1;
+        }
         return true;
 }
 

@@ -100,7 +100,7 @@ static size_t open_some(const struct peer *p, int *fds, size_t n)
         size_t i;
 
         for (i = 0; i < n; i++) {
-                fds[i] = p->transport->connect(p->address);
+                fds[i] = i == 0 ? peer_connect(p) : p->transport->connect(p->address);
                 if (fds[i] < 0) {
                         fprintf(stderr, "o7s_bench: flow %zu of a process: %s\n", i + 1,
                                 o7s_strerror(fds[i]));

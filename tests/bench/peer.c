@@ -196,6 +196,19 @@ bool peer_start(struct peer *p, const struct transport *t, const char *role, uns
         return false;
 }
 
+int peer_connect(const struct peer *p)
+{
+        const struct timespec pause = clock_timespec(NS_PER_MS);
+        int                   fd    = -1;
+
+        for (int i = 0; fd < 0 && i < 1000; i++) {
+                if (i > 0)
+                        clock_nanosleep(CLOCK_MONOTONIC, 0, &pause, NULL);
+                fd = p->transport->connect(p->address);
+        }
+        return fd;
+}
+
 void peer_stop(struct peer *p)
 {
         if (p->pid <= 0)

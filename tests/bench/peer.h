@@ -45,6 +45,12 @@ struct peer {
  */
 bool peer_start(struct peer *p, const struct transport *t, const char *role, unsigned n_threads, int cpu);
 
+/*
+ * Connects to it. Tries for up to a second: a peer that listens may not have begun to accept, and a flow to a process
+ * that never asked for one is refused.
+ */
+int peer_connect(const struct peer *p);
+
 /* Ends it. Takes a peer that was never started, if zeroed. */
 void peer_stop(struct peer *p);
 
