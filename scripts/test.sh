@@ -7,7 +7,8 @@
 #     sim     randomised runs of the engines, repeatable from a seed
 #     system  real processes, each test with its own daemon (pytest)
 #
-# Environment: BUILD_DIR (build), PYTHON (/usr/bin/python3), PYTEST_ARGS (more arguments for pytest).
+# Environment: BUILD_DIR (build), PYTHON (/usr/bin/python3), O7S_PATIENCE (1: multiplies the limits of time in system
+# tests), and PYTEST_ADDOPTS, as pytest knows it.
 set -eu
 
 cd "$(dirname "$0")/.."
@@ -21,8 +22,7 @@ run_kind()
                 ctest --test-dir "$build" --label-regex "^$1\$" --no-tests=error --output-on-failure --timeout 120
                 ;;
         system)
-                # shellcheck disable=SC2086 # a list of words
-                O7S_BUILD=$build "$python" -m pytest tests/system ${PYTEST_ARGS-}
+                O7S_BUILD=$build "$python" -m pytest tests/system
                 ;;
         esac
 }

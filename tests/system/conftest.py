@@ -7,7 +7,7 @@ import pytest
 import o7s
 
 # Every test ends; those that take long say so themselves.
-TIMEOUT_S = 60
+TIMEOUT_S = 60 * o7s.PATIENCE
 
 
 def pytest_collection_modifyitems(items):

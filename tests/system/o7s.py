@@ -16,7 +16,7 @@ import time
 from pathlib import Path
 
 from control import Connection, request  # noqa: F401 (for the tests)
-from puppet import Puppet
+from puppet import PATIENCE, Puppet
 
 ROOT = Path(__file__).resolve().parents[2]
 SANITIZER_REPORT = re.compile(rb"ERROR: \w+Sanitizer|WARNING: \w+Sanitizer|runtime error:")
@@ -24,8 +24,8 @@ PR_SET_CHILD_SUBREAPER = 36
 
 
 def eventually(condition, timeout=10, what="the condition"):
-    """Waits for condition() to be true and returns its value; fails after @timeout seconds."""
-    end = time.monotonic() + timeout
+    """Waits for condition() to be true and returns its value; fails after @timeout seconds (times $O7S_PATIENCE)."""
+    end = time.monotonic() + timeout * PATIENCE
     while not (value := condition()):
         assert time.monotonic() < end, "%s did not come true in %g s" % (what, timeout)
         time.sleep(0.005)
@@ -235,7 +235,7 @@ class Instance:
         if self.daemon is None or self.daemon.returncode is not None:
             return
         self.daemon.terminate()
-        limit = 15 if self.build.sanitized() else 3
+        limit = 3 * PATIENCE
         try:
             status = self.daemon.wait(limit)
         except subprocess.TimeoutExpired:

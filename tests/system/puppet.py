@@ -1,6 +1,7 @@
 """The other side of programs/puppet.c: an application that a test drives call by call."""
 import errno
 import json
+import os
 import threading
 from concurrent.futures import Future
 from pathlib import Path
@@ -15,6 +16,10 @@ DEFAULT = RDWR | WNOPART
 
 # <ouroboros/fqueue.h>
 FLOW_PKT, FLOW_DOWN, FLOW_ALLOC = 1, 2, 8
+
+
+# By what all limits of time are multiplied, for builds and machines that are slow.
+PATIENCE = int(os.environ.get("O7S_PATIENCE", "1"))
 
 
 class Failed(Exception):
@@ -36,7 +41,7 @@ class Pending:
 
     def reply(self, timeout=30):
         """The whole reply, whatever the call returned."""
-        return self.future.result(timeout)
+        return self.future.result(timeout * PATIENCE)
 
     def result(self, timeout=30):
         """What the call returned; Failed if that was negative."""

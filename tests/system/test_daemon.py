@@ -52,11 +52,9 @@ def test_orderly_stop(irmd_each_way, number):
     client, fd, server, peer_fd = irmd.pair()
     ipcp = irmd.ipcps()[0]["pid"]
     reading = client.begin_read(fd)
-    begun = time.monotonic()
     irmd.daemon.send_signal(number)
-    assert irmd.daemon.wait(10 if irmd.build.sanitized() else 3) == 0
+    assert irmd.daemon.wait(3 * o7s.PATIENCE) == 0
     assert reading.reply(1)["r"] <= 0
-    assert time.monotonic() - begun < 10
     o7s.eventually(lambda: o7s.state_of(ipcp) in ("", "Z"), 1, "the end of the IPCP")
     assert client.process.poll() is None and server.process.poll() is None
     assert not irmd.socket_path.exists()

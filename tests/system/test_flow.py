@@ -9,6 +9,9 @@ import o7s
 import puppet
 from puppet import EFLOWDOWN, EIRMD, ENAME, ENOTALLOC, Failed
 
+# How late a timeout may come on a machine that is busy.
+LATE = 1.0 * puppet.PATIENCE
+
 
 @pytest.fixture
 def pair(irmd):
@@ -175,7 +178,7 @@ def test_read_timeout(pair, ms):
     assert client.ask("get_timeout", fd, "rcv")["ms"] == ms
     seconds, reply = took(client.ask, "read", fd, 10)
     assert reply["r"] in (-errno.ETIMEDOUT, -errno.EAGAIN) and (reply["r"] == -errno.ETIMEDOUT or ms == 0)
-    assert ms / 1000 <= seconds < ms / 1000 + 1
+    assert ms / 1000 <= seconds < ms / 1000 + LATE
 
 
 def test_write_timeout(pair):
@@ -184,7 +187,7 @@ def test_write_timeout(pair):
     client.set_flags(fd, puppet.DEFAULT)
     client.set_timeout(fd, "snd", 200)
     seconds, reply = took(client.ask, "write_zeros", fd, 16384)
-    assert reply["r"] == -errno.ETIMEDOUT and 0.2 <= seconds < 1.2
+    assert reply["r"] == -errno.ETIMEDOUT and 0.2 <= seconds < 0.2 + LATE
 
 
 def test_timeout_can_be_taken_back(pair):
@@ -369,7 +372,7 @@ def test_nobody_accepts(irmd):
     irmd.service("one")
     seconds, reply = took(client.ask, "alloc", "one")
     assert (-reply["r"], reply["errno"]) == (ENOTALLOC, errno.ECONNREFUSED)
-    assert seconds < 1
+    assert seconds < LATE
 
 
 def test_allocation_timeout(irmd):
@@ -377,7 +380,7 @@ def test_allocation_timeout(irmd):
     irmd.layer()
     irmd.service("one", server)
     seconds, reply = took(client.ask, "alloc", "one", None, 300)
-    assert (reply["r"], reply["errno"]) == (-errno.ETIMEDOUT, errno.ETIMEDOUT) and 0.3 <= seconds < 1.3
+    assert (reply["r"], reply["errno"]) == (-errno.ETIMEDOUT, errno.ETIMEDOUT) and 0.3 <= seconds < 0.3 + LATE
     fails(errno.EAGAIN, errno.EAGAIN, server.accept, 0)
     irmd.wait_no_flows()
 
@@ -388,14 +391,14 @@ def test_default_timeout_is_the_daemons(make_instance):
     irmd.layer()
     irmd.service("one", server)
     seconds, reply = took(client.ask, "alloc", "one")
-    assert reply["r"] == -errno.ETIMEDOUT and 0.3 <= seconds < 1.3
+    assert reply["r"] == -errno.ETIMEDOUT and 0.3 <= seconds < 0.3 + LATE
 
 
 def test_accept_timeouts(irmd):
     server = irmd.puppet()
     fails(errno.EAGAIN, errno.EAGAIN, server.accept, 0)
     seconds, reply = took(server.ask, "accept", 200)
-    assert reply["r"] == -errno.ETIMEDOUT and 0.2 <= seconds < 1.2
+    assert reply["r"] == -errno.ETIMEDOUT and 0.2 <= seconds < 0.2 + LATE
 
 
 def test_accept_after_a_timeout_loses_no_flow(irmd):

@@ -58,7 +58,7 @@ def test_flood(scene):
 def test_server_stops_cleanly(scene, number):
     server = serve(scene, "oping")
     server.send_signal(number)
-    assert server.wait(2) == 0
+    assert server.wait(2 * o7s.PATIENCE) == 0
     o7s.eventually(lambda: scene.bound_pids("oping") == [])
 
 
@@ -67,7 +67,7 @@ def test_interrupted_client_sums_up(scene):
     client = scene.spawn("oping", "-n", "oping", "-c", "1000", "-i", "20ms")
     o7s.eventually(lambda: b"seq=3" in client.log_path.read_bytes())
     client.send_signal(signal.SIGINT)
-    assert client.wait(2) == 0
+    assert client.wait(2 * o7s.PATIENCE) == 0
     assert b"rtt min/avg/max/mdev" in client.log_path.read_bytes()
 
 

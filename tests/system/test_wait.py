@@ -282,6 +282,7 @@ def test_accept_descriptor(irmd):
     assert not readable(server, ready)
     assert server.ask("accept", 0)["r"] == -errno.EAGAIN
     for fd in started:
+        assert readable(client, fd, 1000)
         client.alloc_finish(fd)
 
 
