@@ -96,19 +96,19 @@ static ssize_t take(struct slot *s, const uint8_t *msg, size_t len, uint8_t *buf
         size_t n;
 
         /* No honest writer changes the length of a message that is half read. */
-        if (len <= s->offset)
+        if (len <= s->rx.offset)
                 return -EPROTO;
-        n = len - s->offset;
+        n = len - s->rx.offset;
         if (n > count) {
                 if (s->flags & FLOWFRNOPART)
                         return -EMSGSIZE;
-                memcpy(buf, msg + s->offset, count);
-                s->offset += count;
+                memcpy(buf, msg + s->rx.offset, count);
+                s->rx.offset += count;
                 return (ssize_t)count;
         }
-        memcpy(buf, msg + s->offset, n);
+        memcpy(buf, msg + s->rx.offset, n);
         port_pop(&s->port);
-        s->offset = 0;
+        s->rx.offset = 0;
         s->rx.messages++;
         return (ssize_t)n;
 }

@@ -48,6 +48,8 @@ static void lane_reset(struct lane *l)
 {
         patience_init(&l->patience);
         l->elsewhere  = (struct hunch){0};
+        l->streaming  = (struct hunch){0};
+        l->offset     = 0;
         l->timeout_ns = CLOCK_NEVER;
         l->messages   = 0;
         l->bytes      = 0;
@@ -68,12 +70,10 @@ int slot_open(struct slot *s, struct flow *flow, struct port_ctl *mapping, int m
                 return r;
         lane_reset(&s->tx);
         lane_reset(&s->rx);
-        s->port      = port;
-        s->flow      = flow;
-        s->ask       = NULL;
-        s->flags     = FLOWFDEFAULT;
-        s->offset    = 0;
-        s->streaming = (struct hunch){0};
+        s->port  = port;
+        s->flow  = flow;
+        s->ask   = NULL;
+        s->flags = FLOWFDEFAULT;
         atomic_store(&s->broken, false);
         s->state = SLOT_OPEN;
         return 0;

@@ -50,9 +50,11 @@ struct flow {
 struct lane {
         alignas(RING_SPACING) pthread_mutex_t lock;
         unsigned        waiters;
+        struct hunch    elsewhere; /* whether the peer has a processor of its own while we spin */
+        struct hunch    streaming; /* whether another message follows at once                   */
         struct patience patience;
-        struct hunch    elsewhere;  /* whether the peer has a processor of its own while we spin */
-        int64_t         timeout_ns; /* FLOWSRCVTIMEO, FLOWSSNDTIMEO; CLOCK_NEVER: none */
+        int64_t         timeout_ns; /* FLOWSRCVTIMEO, FLOWSSNDTIMEO; CLOCK_NEVER: none    */
+        size_t          offset;     /* that much of the oldest message was read; of rx    */
         uint64_t        messages, bytes, sleeps;
 };
 
@@ -67,13 +69,9 @@ struct slot {
         struct ask  *ask;        /* pending: the question to irmd                            */
         atomic_bool  broken;     /* the peer broke its promises; set with either, never undone */
 
-        /* with the lock of rx */
-        size_t       offset;    /* of the oldest message, that much was read */
-        struct hunch streaming; /* whether another message follows at once   */
+        LIST_HEAD(, member) members; /* of flow sets; under the lock of the sets */
 
         struct port port;
-
-        LIST_HEAD(, member) members; /* of flow sets; under the lock of the sets */
 };
 
 /* The zeros of a new chunk become a free slot. */

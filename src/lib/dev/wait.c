@@ -52,11 +52,11 @@ void wait_linger(struct slot *s)
 {
         struct watch w = {.port = &s->port, .seen = port_rx_seen(&s->port)};
 
-        if (s->port.rx.tail != s->port.rx.head || !hunch_try(&s->streaming))
+        if (s->port.rx.tail != s->port.rx.head || !hunch_try(&s->rx.streaming))
                 return;
         for (int i = 0; i < PAUSES_QUIET; i++)
                 cpu_relax();
-        hunch_learn(&s->streaming, watch_for(&w, PAUSES_LINGER));
+        hunch_learn(&s->rx.streaming, watch_for(&w, PAUSES_LINGER));
 }
 
 /* Pauses and yields. *@paused: it came during a pause, so the peer runs elsewhere. */

@@ -35,21 +35,26 @@ enum port_end { PORT_OPEN = 0, PORT_CLOSED = 1, PORT_DIED = 2 };
 
 struct port_ctl;
 
+/* Reader and writer of one side may run on two processors: what each changes has cache lines of its own. */
 struct port {
         struct port_ctl *ctl; /* the mapping; NULL: not open */
         unsigned         side;
-        struct ring_tx   tx;
-        struct ring_rx   rx;
         int              bell;      /* own end, readable when there is something to read; owned */
         int              peer_bell; /* owned                                                    */
-        int              self;      /* a writing end of the own bell, or -1; owned              */
-        unsigned         rests;     /* that the port came to since that was used                */
-        bool             armed;     /* we left RING_ARMED in the word                           */
-        bool             rung;      /* the bell was rung and not cleared                        */
-        bool             vain;      /* this visit found the bell armed and nothing to read yet  */
         atomic_bool      hung_up;   /* the kernel says that the peer's process is gone          */
-        unsigned         n_asleep;  /* readers in port_rx_sleep()                               */
-        uint64_t         wakes;     /* times that the peer was woken                            */
+
+        /* under the writers' lock */
+        alignas(RING_SPACING) struct ring_tx tx;
+        uint64_t wakes; /* times that the peer was woken */
+
+        /* under the readers' lock */
+        alignas(RING_SPACING) struct ring_rx rx;
+        bool     armed;    /* we left RING_ARMED in the word                          */
+        bool     rung;     /* the bell was rung and not cleared                       */
+        bool     vain;     /* this visit found the bell armed and nothing to read yet */
+        unsigned n_asleep; /* readers in port_rx_sleep()                              */
+        int      self;     /* a writing end of the own bell, or -1; owned             */
+        unsigned rests;    /* that the port came to since that was used               */
 };
 
 /* New sealed memory for a port. Returns its descriptor or -errno. */
