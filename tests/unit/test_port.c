@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -85,6 +86,12 @@ static int put(struct port *p, size_t len, int fill)
 
         memset(buf, fill, len);
         return port_write(p, buf, len);
+}
+
+static void fill(struct port *p)
+{
+        while (put(p, PORT_MSG_MAX, 'x') == 0)
+                ;
 }
 
 static int peek(struct port *p)
@@ -321,6 +328,31 @@ static void test_descriptor_tells_the_truth(void **state)
         }
 }
 
+/*
+ * A reader who leaves a message behind needs a descriptor to ring with. Without, pollers hear of it with the
+ * next one.
+ */
+static void test_no_descriptor_to_ring_with(void **state)
+{
+        struct rig   *g = *state;
+        struct rlimit lim, none = {0};
+
+        assert_int_equal(getrlimit(RLIMIT_NOFILE, &lim), 0);
+        none.rlim_max = lim.rlim_max;
+        port_rx_enter(&g->p[1]);
+        assert_int_equal(put(&g->p[0], 8, 'x'), 0);
+        assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+        port_rx_leave(&g->p[1]);
+        assert_int_equal(setrlimit(RLIMIT_NOFILE, &lim), 0);
+        assert_false(readable(&g->p[1]));
+        assert_int_equal(put(&g->p[0], 8, 'y'), 0);
+        assert_true(readable(&g->p[1]));
+        visit(&g->p[1], 8, 'x');
+        assert_true(readable(&g->p[1]));
+        visit(&g->p[1], 8, 'y');
+        assert_false(readable(&g->p[1]));
+}
+
 /* -- rings that come late, or for nothing ---------------------------------- */
 
 /* A writer was interrupted between taking the arm and ringing; the reader took the message meanwhile. */
@@ -468,6 +500,35 @@ static void test_hang_up(void **state)
         assert_true(readable(&g->p[1]));
         visit_in_vain(&g->p[1]);
         check_ended(&g->p[1], PORT_DIED);
+}
+
+/* irmd gives the memory to the next flow of the same two processes, who have kept it mapped. */
+static void test_memory_comes_back(void **state)
+{
+        struct rig      *g = *state;
+        struct port_ctl *mapping[2];
+
+        fill(&g->p[0]);
+        fill(&g->p[1]);
+        for (unsigned s = 0; s < 2; s++) {
+                mapping[s] = port_part(&g->p[s]);
+                assert_non_null(mapping[s]);
+                assert_null(port_part(&g->p[s]));
+                fd_close(&g->bell[s].keeper);
+                assert_int_equal(bell_create(&g->bell[s]), 0);
+                assert_true(port_has_ended(g->memfd, s));
+        }
+        assert_int_equal(port_reset(g->memfd), 0);
+        for (unsigned s = 0; s < 2; s++)
+                port_reopen(&g->p[s], mapping[s], s, g->bell[s].own, g->bell[!s].other);
+        for (unsigned s = 0; s < 2; s++) {
+                assert_false(port_has_ended(g->memfd, s));
+                assert_int_equal(port_peer(&g->p[s]), PORT_OPEN);
+                assert_false(readable(&g->p[s]));
+        }
+        story(g, 99, 1000);
+        assert_true(port_reset(-1) < 0);
+        port_unmap(NULL);
 }
 
 static void test_forgetting_says_nothing(void **state)
@@ -702,12 +763,6 @@ static void *write_asleep(void *arg)
         return (void *)(intptr_t)r;
 }
 
-static void fill(struct port *p)
-{
-        while (put(p, PORT_MSG_MAX, 'x') == 0)
-                ;
-}
-
 static void test_writer_asleep(void **state)
 {
         struct rig *g = *state;
@@ -915,6 +970,7 @@ int main(void)
                 TEST(test_full),
                 TEST(test_resting_gives_room),
                 TEST(test_descriptor_tells_the_truth),
+                TEST(test_no_descriptor_to_ring_with),
                 TEST(test_late_ring_costs_one_visit),
                 TEST(test_late_ring_is_waited_for),
                 TEST(test_peer_that_rings_for_nothing),
@@ -923,6 +979,7 @@ int main(void)
                 TEST(test_bury),
                 TEST(test_bury_without_bell),
                 TEST(test_hang_up),
+                TEST(test_memory_comes_back),
                 TEST(test_forgetting_says_nothing),
                 TEST(test_sleepers_share_messages),
                 TEST(test_sleepers_wake_each_other_for_what_is_left),

@@ -343,16 +343,11 @@ static void clear_bell(struct port *p)
         p->vain = false;
 }
 
-/* True: the bell is armed and there is nothing to read. */
-static bool arm(struct port *p)
+static void arm(struct port *p)
 {
         atomic_fetch_or_explicit(&p->rx.ctl->rx_word, RING_ARMED, memory_order_relaxed);
         ring_fence(); /* as in declare() */
         p->armed = true;
-        if (!something_to_read(p))
-                return true;
-        port_rx_enter(p);
-        return false;
 }
 
 /*
@@ -362,13 +357,15 @@ static bool arm(struct port *p)
  */
 #define RESTS_MAX 64
 
-static void ring_own(struct port *p)
+static bool ring_own(struct port *p)
 {
         if (p->self < 0)
                 p->self = bell_open_own(p->bell);
-        if (p->self >= 0)
-                bell_ring(p->self);
+        if (p->self < 0)
+                return false;
+        bell_ring(p->self);
         p->rests = 0;
+        return true;
 }
 
 /* Leaves an empty ring. False: it is not empty any more. */
@@ -380,7 +377,11 @@ static bool rest(struct port *p)
                 clear_bell(p);
         if (p->self >= 0 && ++p->rests > RESTS_MAX)
                 fd_close(&p->self);
-        return arm(p);
+        arm(p);
+        if (!something_to_read(p))
+                return true;
+        port_rx_enter(p);
+        return false;
 }
 
 void port_rx_leave(struct port *p)
@@ -388,12 +389,12 @@ void port_rx_leave(struct port *p)
         port_rx_enter(p); /* another reader may have left while we were outside the lock */
         if (!something_to_read(p) && rest(p))
                 return;
+        if (p->n_asleep > 0) /* others of this process, for what we leave behind */
+                (void)wake(&p->rx.ctl->rx_word, p->self);
         if (!p->rung)
-                ring_own(p);
-        p->rung = true;
-        /* Sleepers of this process are woken for what we leave behind. */
-        if (p->n_asleep > 0)
-                (void)wake(&p->rx.ctl->rx_word, p->bell);
+                p->rung = ring_own(p);
+        if (!p->rung) /* this process has no descriptor left: then the next message rings */
+                arm(p);
 }
 
 bool port_rx_prepare(struct port *p)
