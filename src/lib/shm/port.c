@@ -101,7 +101,7 @@ static bool wake(_Atomic uint32_t *word, int bell)
 
 /*
  * Says in @word how to be woken. What is looked at afterwards is seen, or the other side sees the word. The
- * fence pairs with those in wake() and say_end().
+ * fence pairs with those in wake() and port_bury().
  */
 static void declare(_Atomic uint32_t *word, uint32_t state)
 {
@@ -115,24 +115,19 @@ static void rouse(_Atomic uint32_t *word)
         futex_wake(word);
 }
 
-/*
- * Wakes whoever waits on the other side, in any way: the words of a peer that is being left or buried cannot
- * be relied upon.
- */
 static void say_end(struct port_ctl *ctl, unsigned side, enum port_end end)
 {
         uint32_t open = PORT_OPEN;
 
         atomic_compare_exchange_strong(&ctl->end[side].word, &open, end);
-        ring_fence();
-        rouse(&ctl->ring[side].rx_word);
-        rouse(&ctl->ring[!side].tx_word);
 }
 
+/* Who has written nonsense into its own word has itself to blame if it is not woken. */
 void port_end(struct port *p)
 {
         say_end(p->ctl, p->side, PORT_CLOSED);
-        bell_ring(p->peer_bell);
+        (void)wake(&p->tx.ctl->rx_word, p->peer_bell);
+        (void)wake(&p->rx.ctl->tx_word, p->peer_bell);
 }
 
 struct port_ctl *port_part(struct port *p)
@@ -183,6 +178,10 @@ void port_bury(int memfd, unsigned side, int bell)
         if (ctl == MAP_FAILED)
                 return;
         say_end(ctl, side, PORT_DIED);
+        ring_fence();
+        /* In any way: what a process that is dead left in the words cannot be relied upon. */
+        rouse(&ctl->ring[side].rx_word);
+        rouse(&ctl->ring[!side].tx_word);
         if (bell >= 0)
                 bell_ring(bell);
         munmap(ctl, RING_PAGE);
