@@ -138,7 +138,7 @@ class Build:
 
     def environment(self):
         env = {"PATH": "%s:/usr/bin:/bin" % self.path("src/tools"), "LANG": "C.UTF-8",
-               "ASAN_OPTIONS": "abort_on_error=0:detect_leaks=0",
+               "ASAN_OPTIONS": "detect_leaks=1",
                "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1", "TSAN_OPTIONS": "halt_on_error=1"}
         if self.copy:
             env["LD_LIBRARY_PATH"] = str(self.path("src/lib"))
@@ -183,7 +183,9 @@ class Instance:
                 os.chown(self.directory / name, owner.pw_uid, owner.pw_gid)
 
     def environment(self):
-        return {**self.build.environment(),
+        # A process that gave its rights up cannot be looked at, not even by its own leak checker.
+        dropped = {"ASAN_OPTIONS": "detect_leaks=0"} if self.drop_to else {}
+        return {**self.build.environment(), **dropped,
                 "OUROBOROS_RUNTIME_DIR": str(self.runtime),
                 "OUROBOROS_CONFIG_DIR": str(self.directory / "etc"),
                 "OUROBOROS_STATE_DIR": str(self.directory / "state"),
@@ -270,6 +272,8 @@ class Instance:
         return process
 
     def puppet(self, user=None, prefix=(), **env):
+        # What its threads hold when it ends, or forks, is no leak.
+        env.setdefault("ASAN_OPTIONS", "detect_leaks=0")
         return Puppet(self.spawn("puppet", user=user, prefix=prefix, stdin=subprocess.PIPE, stdout=subprocess.PIPE, **env))
 
     def forget(self, puppet):
