@@ -112,10 +112,17 @@ static void dequeue(struct flow *f)
         f->name = NULL;
 }
 
-static void answer_ipcp(struct flow *f, int result)
+static ipcp_done_fn answered;
+
+/* Says what became of the server's end: to the layer that brought it, or on this host to its twin. */
+static void answer_arrival(struct flow *f, int result)
 {
+        struct flow *twin = f->twin;
+
         if (f->question != 0)
                 ipcp_flow_answer(f->ipcp, f->question, result, f->id);
+        else if (twin != NULL)
+                answered(twin, result);
         f->question = 0;
 }
 
@@ -200,8 +207,6 @@ static bool any_layer(const struct irmd *d)
 }
 
 /* -- the client's end ------------------------------------------------------ */
-
-static ipcp_done_fn answered;
 
 static enum flow_state ask(struct flow *f, const struct cause *c)
 {
@@ -290,7 +295,7 @@ static enum flow_state wait_for_start(struct flow *f, const struct cause *c)
 static enum flow_state refused(struct flow *f, const struct cause *c)
 {
         dequeue(f);
-        answer_ipcp(f, c->result);
+        answer_arrival(f, c->result);
         return FLOW_REFUSED;
 }
 
@@ -298,7 +303,7 @@ static enum flow_state wait_timed_out(struct flow *f, const struct cause *c)
 {
         (void)c;
         dequeue(f);
-        answer_ipcp(f, -ETIMEDOUT);
+        answer_arrival(f, -ETIMEDOUT);
         return FLOW_TIMED_OUT;
 }
 
@@ -306,7 +311,7 @@ static enum flow_state wait_closed(struct flow *f, const struct cause *c)
 {
         (void)c;
         dequeue(f);
-        answer_ipcp(f, -ENOTALLOC);
+        answer_arrival(f, -ENOTALLOC);
         return FLOW_CLOSED;
 }
 
@@ -348,7 +353,7 @@ static enum flow_state accepted(struct flow *f, const struct cause *c)
         irmd_timeout_cancel(f->irmd, &f->patience);
         f->request = accept_take(f->proc);
         send_up(f, f->request);
-        answer_ipcp(f, 0);
+        answer_arrival(f, 0);
         return FLOW_OPEN;
 }
 
@@ -385,8 +390,7 @@ static void flow_free(struct flow *f)
         if (twin != NULL)
                 twin->twin = NULL;
         irmd_timeout_cancel(f->irmd, &f->patience);
-        /* A local layer has no part in a flow that is open. */
-        if (f->ipcp != NULL && (f->keep == NULL || f->call != 0 || f->ipcp->type != IPCP_LOCAL))
+        if (f->ipcp != NULL)
                 ipcp_flow_dealloc(f->ipcp, f);
         detach(f);
         if (f->keep != NULL)
@@ -426,7 +430,7 @@ static void answered(void *ctx, int result)
 {
         struct flow *f = ctx;
 
-        f->call = 0;
+        ipcp_flow_forget(f->ipcp, f);
         flow_step(f, result < 0 ? EV_REFUSE : EV_ANSWER, &(struct cause){.result = result});
 }
 
@@ -556,6 +560,15 @@ void flow_wait_for_start(struct flow *f)
                 flow_step(f, EV_START, &(struct cause){0});
 }
 
+/* Before there is an end of it here. */
+static void refuse_arrival(struct ipcp *i, uint32_t id, struct flow *twin, int result)
+{
+        if (id != 0)
+                ipcp_flow_answer(i, id, result, 0);
+        else
+                answered(twin, result);
+}
+
 void flow_arrive(struct ipcp *i, uint32_t id, struct name *n, const qosspec_t *qs, struct flow *twin)
 {
         struct irmd *d = n->irmd;
@@ -564,12 +577,12 @@ void flow_arrive(struct ipcp *i, uint32_t id, struct name *n, const qosspec_t *q
         if (n->n_arrivals >= d->conf->limits.backlog) {
                 log_warn("name %s: %llu flows wait already, one more is refused", n->name,
                          (unsigned long long)n->n_arrivals);
-                ipcp_flow_answer(i, id, -ENOTALLOC, 0);
+                refuse_arrival(i, id, twin, -ENOTALLOC);
                 return;
         }
         f = flow_new(d, n->name, qs, d->conf->limits.alloc_timeout_ms);
         if (f == NULL) {
-                ipcp_flow_answer(i, id, -ENOMEM, 0);
+                refuse_arrival(i, id, twin, -ENOMEM);
                 return;
         }
         f->server   = true;

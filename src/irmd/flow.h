@@ -88,7 +88,9 @@ struct flow_wish {
 /* Asks for a flow; @p is answered now or later. */
 void flow_ask(struct proc *p, const struct flow_wish *wish);
 
-/* The IPCP brings a flow for @n and wants its question @id answered; @twin is the client's end. */
+/*
+ * The IPCP brings a flow for @n; @twin is the client's end. What becomes of it is the answer to the IPCP's question @id, or with 0 to the twin's.
+ */
 void flow_arrive(struct ipcp *i, uint32_t id, struct name *n, const qosspec_t *qs, struct flow *twin);
 
 /* Somebody has asked for this end, or answered for it, or it is over. Afterwards it may be gone. */

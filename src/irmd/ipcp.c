@@ -122,14 +122,21 @@ void ipcp_flow_answer(struct ipcp *i, uint32_t id, int result, uint64_t flow_id)
         send_reply(i, id, result, flow_id);
 }
 
+void ipcp_flow_forget(struct ipcp *i, struct flow *f)
+{
+        if (f->call != 0)
+                forget_call(i, f->call);
+        f->call = 0;
+}
+
 void ipcp_flow_dealloc(struct ipcp *i, struct flow *f)
 {
         Ipcp__Request     req     = IPCP__REQUEST__INIT;
         Ipcp__FlowDealloc dealloc = IPCP__FLOW_DEALLOC__INIT;
 
-        if (f->call != 0)
-                forget_call(i, f->call);
-        f->call          = 0;
+        ipcp_flow_forget(i, f);
+        if (i->type == IPCP_LOCAL) /* knows of no flow */
+                return;
         dealloc.flow_id  = f->id;
         req.verb_case    = IPCP__REQUEST__VERB_FLOW_DEALLOC;
         req.flow_dealloc = &dealloc;
@@ -297,13 +304,14 @@ static void on_flow_arrived(struct ipcp *i, uint32_t id, const Ipcp__FlowArrived
 
         HASH_FIND(hh, i->regs, m->hash.data, m->hash.len, r);
         twin = arrived_twin(i, r, m->twin);
-        if (id != 0 && twin != NULL && pb_qos_get(m->qos, &qs) == 0) {
+        if (twin != NULL && pb_qos_get(m->qos, &qs) == 0) {
                 flow_arrive(i, id, r->name, &qs, twin);
                 return;
         }
         log_dbg("ipcp %s: brings flow %llu, which nobody asked for (any more)", i->name,
                 (unsigned long long)m->twin);
-        send_reply(i, id, -ENOTALLOC, 0);
+        if (id != 0)
+                send_reply(i, id, -ENOTALLOC, 0);
 }
 
 static void on_flow_dealloc(struct ipcp *i, const Ipcp__FlowDealloc *m)

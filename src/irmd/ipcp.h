@@ -71,6 +71,9 @@ int ipcp_flow_alloc(struct ipcp *i, const struct reg *r, struct flow *f, ipcp_do
 /* Answers the IPCP's question @id about the flow that arrived. */
 void ipcp_flow_answer(struct ipcp *i, uint32_t id, int result, uint64_t flow_id);
 
+/* Drops the question that was asked for this end. */
+void ipcp_flow_forget(struct ipcp *i, struct flow *f);
+
 /* Tells it that this end is over, and drops the question that was asked for it. */
 void ipcp_flow_dealloc(struct ipcp *i, struct flow *f);
 

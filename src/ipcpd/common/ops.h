@@ -22,7 +22,8 @@ struct ipcp_up {
 
         /*
          * A flow has arrived for @hash; @twin is the client's end when that is on this host, else 0. The layer
-         * draws @ask, not 0, and will get it back with flow_answered().
+         * draws @ask and will get it back with flow_answered(). With 0 it does not: the twin is answered by
+         * irmd itself, and its flow_alloc() needs no flow_reply() any more.
          */
         void (*flow_arrived)(void *ctx, uint32_t ask, const uint8_t *hash, const qosspec_t *qs,
                              uint64_t twin);

@@ -1,14 +1,10 @@
 /*
- * local.c - a flow is known here from its request until its answer, as an arrival: irmd is asked to find a
- * server, and what it answers is passed on. Once both ends have their port there is nothing left to do for it.
- *
- * A client may give up while its arrival is out: then the arrival stays, marked, because the answer will still
- * come. If that is a server's end, irmd hears at once that it is over.
+ * local.c - the layer is its directory: a flow to a name that is registered arrives on this host at once, where
+ * irmd joins the two ends, which it both knows. Nothing of it is remembered here.
  */
 #include "ipcpd/local/local.h"
 
 #include <errno.h>
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -25,21 +21,10 @@ struct name {
         UT_hash_handle hh;
 };
 
-struct arrival {
-        uint32_t       id;
-        uint32_t       ask;    /* what the client's side wants answered */
-        uint64_t       client; /* its end */
-        bool           given_up;
-        UT_hash_handle by_id, by_client;
-};
-
 struct local {
         const struct ipcp_up *up;
         size_t                hash_len;
-        uint32_t              last_id; /* of arrivals */
         struct name          *names;
-        struct arrival       *by_id;
-        struct arrival       *by_client; /* those that were not given up */
 };
 
 static unsigned long long ull(uint64_t v)
@@ -95,123 +80,31 @@ static int local_unreg(void *layer, const uint8_t *hash)
         return 0;
 }
 
-/* -- arrivals -------------------------------------------------------------- */
-
-static struct arrival *find_arrival(const struct local *l, uint32_t id)
-{
-        struct arrival *a;
-
-        HASH_FIND(by_id, l->by_id, &id, sizeof(id), a);
-        return a;
-}
-
-static struct arrival *find_client(const struct local *l, uint64_t client)
-{
-        struct arrival *a;
-
-        HASH_FIND(by_client, l->by_client, &client, sizeof(client), a);
-        return a;
-}
-
-/* Ids come round after 2^32 arrivals; 0 is none. */
-static uint32_t draw_id(struct local *l)
-{
-        do
-                l->last_id++;
-        while (l->last_id == 0 || find_arrival(l, l->last_id) != NULL);
-        return l->last_id;
-}
-
-static void give_up(struct local *l, struct arrival *a)
-{
-        HASH_DELETE(by_client, l->by_client, a);
-        a->given_up = true;
-}
-
-static void remove_arrival(struct local *l, struct arrival *a)
-{
-        if (!a->given_up)
-                give_up(l, a);
-        HASH_DELETE(by_id, l->by_id, a);
-        free(a);
-}
-
-/* -EEXIST, -ENOMEM. */
-static int add_arrival(struct local *l, uint32_t ask, uint64_t client, struct arrival **out)
-{
-        struct arrival *a;
-
-        if (find_client(l, client) != NULL)
-                return -EEXIST;
-        a = calloc(1, sizeof(*a));
-        if (a == NULL)
-                return -ENOMEM;
-        a->id     = draw_id(l);
-        a->ask    = ask;
-        a->client = client;
-        HASH_ADD(by_id, l->by_id, id, sizeof(a->id), a);
-        if (a->by_id.tbl == NULL) {
-                free(a);
-                return -ENOMEM;
-        }
-        HASH_ADD(by_client, l->by_client, client, sizeof(a->client), a);
-        if (a->by_client.tbl == NULL) {
-                HASH_DELETE(by_id, l->by_id, a);
-                free(a);
-                return -ENOMEM;
-        }
-        *out = a;
-        return 0;
-}
-
 /* -- flows ----------------------------------------------------------------- */
 
 static void local_flow_alloc(void *layer, uint32_t ask, uint64_t flow_id, const uint8_t *hash,
                              const qosspec_t *qs)
 {
-        struct local   *l = layer;
-        struct arrival *a;
-        int             r = find_name(l, hash) == NULL ? -ENAME : add_arrival(l, ask, flow_id, &a);
+        struct local *l = layer;
 
-        if (r == 0) {
-                l->up->flow_arrived(l->up->ctx, a->id, hash, qs, flow_id);
+        if (find_name(l, hash) != NULL) {
+                l->up->flow_arrived(l->up->ctx, 0, hash, qs, flow_id);
                 return;
         }
-        log_dbg("flow %llu: refused: %s", ull(flow_id), o7s_strerror(r));
-        l->up->flow_reply(l->up->ctx, ask, r);
+        log_dbg("flow %llu: the name is unknown", ull(flow_id));
+        l->up->flow_reply(l->up->ctx, ask, -ENAME);
 }
 
 static void local_flow_answered(void *layer, uint32_t ask, int result, uint64_t flow_id)
 {
-        struct local   *l = layer;
-        struct arrival *a = find_arrival(l, ask);
-        struct arrival  was;
-
-        if (a == NULL) {
-                log_warn("arrival %u: irmd answers what was not asked", ask);
-                return;
-        }
-        was = *a;
-        remove_arrival(l, a);
-        if (!was.given_up) {
-                log_dbg("flow %llu: %s", ull(was.client), result == 0 ? "accepted" : o7s_strerror(result));
-                l->up->flow_reply(l->up->ctx, was.ask, result);
-        } else if (result == 0) {
-                l->up->flow_dealloc(l->up->ctx, flow_id);
-        }
+        (void)layer, (void)result;
+        log_warn("arrival %u: irmd answers what was not asked, with flow %llu", ask, ull(flow_id));
 }
 
 static void local_flow_dealloc(void *layer, uint64_t flow_id)
 {
-        struct local   *l = layer;
-        struct arrival *a = find_client(l, flow_id);
-
-        if (a == NULL) {
-                log_dbg("flow %llu: over, but unknown", ull(flow_id));
-                return;
-        }
-        log_dbg("flow %llu: given up", ull(flow_id));
-        give_up(l, a);
+        (void)layer;
+        log_dbg("flow %llu: over", ull(flow_id));
 }
 
 /* -- the layer ------------------------------------------------------------- */
@@ -227,23 +120,15 @@ static void *local_create(const struct ipcp_up *up)
 
 static void local_destroy(void *layer)
 {
-        struct local   *l = layer;
-        struct arrival *a, *next_a;
-        struct name    *n, *next_n;
+        struct local *l = layer;
+        struct name  *n, *next;
 
         if (l == NULL)
                 return;
-        a = l->by_id;
         n = l->names;
-        HASH_CLEAR(by_client, l->by_client);
-        HASH_CLEAR(by_id, l->by_id);
         HASH_CLEAR(hh, l->names);
-        for (; a != NULL; a = next_a) { /* the tables have gone, the chains are still there */
-                next_a = a->by_id.next;
-                free(a);
-        }
-        for (; n != NULL; n = next_n) {
-                next_n = n->hh.next;
+        for (; n != NULL; n = next) { /* the table has gone, the chain is still there */
+                next = n->hh.next;
                 free(n);
         }
         free(l);
@@ -257,11 +142,11 @@ static int local_bootstrap(void *layer, const struct ipcp_config *conf)
         return 0;
 }
 
-struct local_counts local_count(const void *layer)
+size_t local_count(const void *layer)
 {
         const struct local *l = layer;
 
-        return (struct local_counts){HASH_COUNT(l->names), HASH_CNT(by_id, l->by_id)};
+        return HASH_COUNT(l->names);
 }
 
 const struct ipcp_ops local_ops = {

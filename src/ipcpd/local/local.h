@@ -1,8 +1,8 @@
 /*
  * local.h - the layer of one host: whoever asks for a name is joined with whoever answers for it.
  *
- * No packet passes through it. It knows which names are registered and asks irmd to bring each new flow to a
- * server; irmd gives both ends the same port. An open flow is no business of the layer.
+ * No packet passes through it, and no flow is known to it: it knows which names are registered. irmd, which
+ * knows both ends, gives them the same port.
  */
 #ifndef O7S_IPCPD_LOCAL_LOCAL_H
 #define O7S_IPCPD_LOCAL_LOCAL_H
@@ -13,11 +13,7 @@
 
 extern const struct ipcp_ops local_ops;
 
-struct local_counts {
-        size_t names;
-        size_t arrivals; /* that irmd has not answered */
-};
-
-struct local_counts local_count(const void *layer);
+/* Names that are registered. */
+size_t local_count(const void *layer);
 
 #endif
