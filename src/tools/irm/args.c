@@ -86,7 +86,7 @@ static ssize_t take_key(struct args *a, const struct form *form, char **words, s
         match_init(&m, words[0]);
         for (size_t i = 0; form->keys != NULL && form->keys[i].name != NULL; i++)
                 match_offer(&m, form->keys[i].name, i);
-        if (!match_found(&m))
+        if (form->keys == NULL || !match_found(&m))
                 return fault_no_key(a, form, &m);
         key = &form->keys[m.index];
         if ((key->opts & KEY_REPEAT) == 0 && args_get(a, key->name) != NULL)
