@@ -323,6 +323,7 @@ def test_killed_at_some_point_of_many_allocations_the_daemon(make_instance):
 
 
 def test_new_daemon_serves_old_programs(irmd):
+    """It hears of the end of flows that it does not know, and lives on (D22)."""
     client, fd, server, peer_fd = irmd.pair()
     irmd.kill()
     with pytest.raises(Failed) as failed:
@@ -337,4 +338,7 @@ def test_new_daemon_serves_old_programs(irmd):
     for a, b in ((fd, peer_fd), (new_fd, new_peer_fd)):
         client.write(a, b"x")
         assert server.read(b) == b"x"
+    client.dealloc(fd)
+    server.dealloc(peer_fd)
+    assert [flow["state"] for flow in irmd.flows()] == ["open", "open"]
     end_all(client, server)
