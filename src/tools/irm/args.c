@@ -155,6 +155,7 @@ int args_parse(struct args *a, const struct form *form, char **words, size_t n)
         bool    ends = false;
         ssize_t took;
 
+        a->n     = 0;
         a->given = calloc(n + 1, sizeof(*a->given));
         if (a->given == NULL)
                 return -ENOMEM;
