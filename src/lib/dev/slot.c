@@ -117,8 +117,11 @@ void slot_forget(struct slot *s)
 {
         uint32_t generation = s->generation;
 
-        if (s->state == SLOT_PENDING || s->state == SLOT_OPEN)
+        if (s->state == SLOT_PENDING || s->state == SLOT_OPEN) {
                 port_forget(&s->port);
+                free(s->flow); /* its connection is forgotten as a whole */
+                free(s->ask);
+        }
         slot_init(s);
         s->generation = generation + 1;
 }
