@@ -95,7 +95,7 @@ if [ "$user" = root ]; then
 fi
 
 say "A daemon of its own in $tmp/run, as user $user"
-$as_user irmd 2>"$tmp/irmd.log" &
+$as_user irmd --log-level debug 2>"$tmp/irmd.log" &
 daemon=$!
 wait_for test -S "$tmp/run/irm.sock" || exit 1
 echo "irmd is process $daemon."
@@ -118,6 +118,6 @@ show oping -n oping -c "$pings" -i 200 | tee "$tmp/pings"
 replies=$(grep -c 'bytes from oping' "$tmp/pings" || true)
 
 say "What the daemon did"
-grep -i 'flow' "$tmp/irmd.log" || cat "$tmp/irmd.log"
+grep -E 'irmd\[.*: (ipcp|name|flow) ' "$tmp/irmd.log"
 say "$replies of $pings replies came back."
 [ "$replies" -eq "$pings" ]
