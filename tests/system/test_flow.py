@@ -365,7 +365,7 @@ def test_without_any_layer(irmd):
     assert -reply["r"] == puppet.EIPCP and reply["errno"] == errno.ECONNREFUSED
 
 
-def test_nobody_accepts(irmd):
+def test_nobody_accepts_D20(irmd):
     """Refused at once and with its own code, not by a timeout (D20)."""
     client = irmd.puppet()
     irmd.layer()
@@ -424,7 +424,7 @@ def test_several_threads_accept(irmd):
     assert len({a.result() for a in accepting}) == 4
 
 
-def test_no_daemon():
+def test_no_daemon_D18():
     """Nothing happens when the library is loaded; the first call that needs the daemon says that it is not there (D18)."""
     build = o7s.Build(o7s.build_dir(), None)
     alone = o7s.Instance(build)
