@@ -1,18 +1,31 @@
 /*
  * flow.h - one end of a flow on this host, from being asked for to the end.
  *
- * A flow between two processes of this host has two ends here, twins, that share one port; a flow to
- * elsewhere will have one. The states:
+ * A flow between two processes of this host has two ends here, twins, that share one port; a flow to elsewhere
+ * will have one. The states:
  *
- *     client's end                                server's end
+ *     client's end
  *
- *     NEW --ask--> ASKED                          NEW --arrive--> ARRIVED
- *     ASKED --answer--> OPEN                      ARRIVED --accept--> OPEN        somebody waits in
- * flow_accept() ASKED --refuse--> REFUSED, or ASKED again   ARRIVED --wait--> WAITING       somebody may
- * accept, but is busy of the next layer that has the name  ARRIVED --start--> STARTING     a program is being
- * started ASKED --timeout--> TIMED_OUT                WAITING, STARTING --accept--> OPEN, --timeout-->
- * TIMED_OUT ASKED --close--> CLOSED                     any of these --refuse--> REFUSED, --close--> CLOSED
- *     OPEN --close--> CLOSED                      OPEN --close--> CLOSED
+ *     NEW       ask      -> ASKED
+ *     ASKED     answer   -> OPEN
+ *               refuse   -> REFUSED, or ASKED again of the next layer that has the name
+ *               timeout  -> TIMED_OUT
+ *               close    -> CLOSED
+ *     OPEN      close    -> CLOSED
+ *
+ *     server's end
+ *
+ *     NEW       arrive   -> ARRIVED
+ *     ARRIVED   accept   -> OPEN       somebody waits in flow_accept()
+ *               wait     -> WAITING    somebody serves, but is busy
+ *               start    -> STARTING   a program is being started
+ *     WAITING, STARTING
+ *               accept   -> OPEN
+ *               timeout  -> TIMED_OUT
+ *     any of these three
+ *               refuse   -> REFUSED
+ *               close    -> CLOSED
+ *     OPEN      close    -> CLOSED
  *
  * flow_step() in flow.c alone looks the table up, changes the state, logs the change, and frees what has come
  * to an end.
