@@ -113,7 +113,10 @@ static void test_dealloc_under_waiters(void **state)
                         assert_int_equal(w[k].result, -EBADF);
                 }
                 assert_int_equal(fcntl(fd[0], F_GETFD), -1);
-                /* As with any closed descriptor: a poll() that has begun goes on, until the peer ends as well. */
+                /*
+                 * As with any closed descriptor: a poll() that has begun goes on, until the peer ends as
+                 * well.
+                 */
                 assert_int_equal(flow_dealloc(fd[1]), 0);
                 pthread_join(w[N_WAYS - 1].thread, NULL);
         }

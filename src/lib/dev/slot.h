@@ -88,8 +88,9 @@ void slot_unlock(struct slot *s);
 void slot_pend(struct slot *s, int fd, struct ask *ask);
 
 /*
- * With both locks, free or pending: becomes open over the port @memfd, or its @mapping if that is not NULL, with @bell (the flow descriptor) and @peer_bell, all but
- * @memfd taken over with @flow. 0, or what port_open() says; then nothing was taken and the slot is as before. With a mapping it does not fail.
+ * With both locks, free or pending: becomes open over the port @memfd, or its @mapping if that is not NULL,
+ * with @bell (the flow descriptor) and @peer_bell, all but @memfd taken over with @flow. 0, or what
+ * port_open() says; then nothing was taken and the slot is as before. With a mapping it does not fail.
  */
 int slot_open(struct slot *s, struct flow *flow, struct port_ctl *mapping, int memfd, unsigned side, int bell,
               int peer_bell);
