@@ -3,8 +3,10 @@
 #include <errno.h>
 #include <string.h>
 
-#define RING_LINE  64u   /* bytes that travel between processors at a time */
-#define RING_AHEAD 2048u /* bytes fetched ahead: fewer are slower between distant processors, more in short bursts */
+#define RING_LINE 64u /* bytes that travel between processors at a time */
+
+/* Bytes that are fetched ahead: fewer are slower between processors far apart, more in short bursts. */
+#define RING_AHEAD 2048u
 
 void ring_tx_init(struct ring_tx *t, struct ring_ctl *ctl, void *mem, uint64_t size)
 {
