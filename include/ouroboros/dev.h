@@ -6,15 +6,18 @@
  *     flow_read(fd, buf, sizeof(buf));
  *     flow_dealloc(fd);
  *
- * Every call may be made by any thread on any flow at any time. A negative return is the code (<ouroboros/errno.h>), and errno holds a standard value
- * that perror() can print. The library connects to the IRM daemon at the first call that needs it; it never prints, never exits and installs no handler.
+ * Every call may be made by any thread on any flow at any time. A negative return is the code
+ * (<ouroboros/errno.h>), and errno holds a standard value that perror() can print. The library connects to
+ * the IRM daemon at the first call that needs it; it never prints, never exits and installs no handler.
  * After fork() the child has no flows and starts afresh; all descriptors are close-on-exec.
  *
- * Timeouts: NULL waits without end (flow_alloc: until the daemon gives up, 20 s by default); {0, 0} does not wait (-EAGAIN).
+ * Timeouts: NULL waits without end (flow_alloc: until the daemon gives up, 20 s by default); {0, 0} does
+ * not wait (-EAGAIN).
  *
- * A flow descriptor is a real one: poll, select and epoll report POLLIN when flow_read() would not block. Only flow_* and fccntl() may be used on
- * it otherwise, and flow_dealloc() instead of close(). A peer that means ill can make it readable without a message: a program that must never block
- * sets FLOWFRNOBLOCK, as it would O_NONBLOCK on a socket.
+ * A flow descriptor is a real one: poll, select and epoll report POLLIN when flow_read() would not block.
+ * Only flow_* and fccntl() may be used on it otherwise, and flow_dealloc() instead of close(). A peer that
+ * means ill can make it readable without a message: a program that must never block sets FLOWFRNOBLOCK, as
+ * it would O_NONBLOCK on a socket.
  */
 #ifndef OUROBOROS_DEV_H
 #define OUROBOROS_DEV_H
@@ -28,48 +31,57 @@
 O7S_BEGIN_DECLS
 
 /*
- * Allocates a flow to whoever accepts for the name @dst (1 to 255 bytes). @qs: what is wanted, NULL for raw; what was granted is written back.
- * Returns a flow descriptor, or: -EINVAL bad name or timeout, -ENAME unknown name, -EIPCP no layer reaches it, -ENOTALLOC nobody accepts,
- * -ETIMEDOUT, -EIRMD no daemon, -EUSERS or -EMFILE a quota or the process's own limit is reached, -ENOMEM. Blocks.
+ * Allocates a flow to whoever accepts for the name @dst (1 to 255 bytes). @qs: what is wanted, NULL for
+ * raw; what was granted is written back. Returns a flow descriptor, or: -EINVAL bad name or timeout, -ENAME
+ * unknown name, -EIPCP no layer reaches it, -ENOTALLOC nobody accepts, -ETIMEDOUT, -EIRMD no daemon,
+ * -EUSERS or -EMFILE a quota or the process's own limit is reached, -ENOMEM. Blocks.
  */
 O7S_API int flow_alloc(const char *dst, qosspec_t *qs, const struct timespec *timeo);
 
 /*
- * Waits for the next flow to any name this process is bound to. @qs, unless NULL, receives what the client asked for. Returns a flow descriptor or
- * -ETIMEDOUT, -EAGAIN (with a timeout of 0), -EIRMD, -EMFILE, -ENOMEM. Blocks.
+ * Waits for the next flow to any name this process is bound to. @qs, unless NULL, receives what the client
+ * asked for. Returns a flow descriptor or -ETIMEDOUT, -EAGAIN (with a timeout of 0), -EIRMD, -EMFILE,
+ * -ENOMEM. Blocks.
  */
 O7S_API int flow_accept(qosspec_t *qs, const struct timespec *timeo);
 
 /*
- * Ends the flow and frees its descriptor. The peer reads what was written and then the end. Threads waiting in flow_read() or flow_write() return
- * -EBADF; one that has begun to poll() the descriptor goes on doing so, as with any descriptor that is closed, until the peer ends as well. Returns 0 or -EBADF. Does not block.
+ * Ends the flow and frees its descriptor. The peer reads what was written and then the end. Threads waiting
+ * in flow_read() or flow_write() return -EBADF; one that has begun to poll() the descriptor goes on doing
+ * so, as with any descriptor that is closed, until the peer ends as well. Returns 0 or -EBADF. Does not
+ * block.
  */
 O7S_API int flow_dealloc(int fd);
 
 /*
- * Sends one message of @count bytes. Returns @count, or -EMSGSIZE (larger than the flow's maximum, see FLOWGINFO), -EAGAIN (FLOWFWNOBLOCK and no
- * room), -ETIMEDOUT (FLOWSSNDTIMEO), -EFLOWDOWN (the peer is gone), -EPERM (read-only flow), -EBADF. With a count of 0: 0, and nothing is sent.
+ * Sends one message of @count bytes. Returns @count, or -EMSGSIZE (larger than the flow's maximum, see
+ * FLOWGINFO), -EAGAIN (FLOWFWNOBLOCK and no room), -ETIMEDOUT (FLOWSSNDTIMEO), -EFLOWDOWN (the peer is
+ * gone), -EPERM (read-only flow), -EBADF. With a count of 0: 0, and nothing is sent.
  */
 O7S_API ssize_t flow_write(int fd, const void *buf, size_t count);
 
 /*
- * Receives one message, or what an earlier, shorter read left of one. Returns the number of bytes, 0 when the peer has ended the flow and everything
- * was read, or -EAGAIN (FLOWFRNOBLOCK), -ETIMEDOUT (FLOWSRCVTIMEO), -EMSGSIZE (FLOWFRNOPART and @count too small: the message is kept), -EFLOWDOWN
- * (the flow ended without the peer saying so: it died), -EPERM (write-only flow), -EBADF. A @count of 0 returns 0 and takes nothing.
+ * Receives one message, or what an earlier, shorter read left of one. Returns the number of bytes, 0 when
+ * the peer has ended the flow and everything was read, or -EAGAIN (FLOWFRNOBLOCK), -ETIMEDOUT
+ * (FLOWSRCVTIMEO), -EMSGSIZE (FLOWFRNOPART and @count too small: the message is kept), -EFLOWDOWN (the flow
+ * ended without the peer saying so: it died), -EPERM (write-only flow), -EBADF. A @count of 0 returns 0 and
+ * takes nothing.
  */
 O7S_API ssize_t flow_read(int fd, void *buf, size_t count);
 
 /*
- * flow_alloc() in two steps, so that nothing has to block. flow_alloc_start() returns a descriptor at once; it becomes readable when the outcome is known.
- * flow_alloc_finish() then returns the same descriptor, now a flow, or the error (the descriptor is closed then); before that, -EAGAIN. @qs may be NULL.
+ * flow_alloc() in two steps, so that nothing has to block. flow_alloc_start() returns a descriptor at once;
+ * it becomes readable when the outcome is known. flow_alloc_finish() then returns the same descriptor, now
+ * a flow, or the error (the descriptor is closed then); before that, -EAGAIN. @qs may be NULL.
  * flow_dealloc() gives a started allocation up.
  */
 O7S_API int flow_alloc_start(const char *dst, const qosspec_t *qs, const struct timespec *timeo);
 O7S_API int flow_alloc_finish(int fd, qosspec_t *qs);
 
 /*
- * A descriptor of this process that is readable while flow_accept() has a flow to give. It belongs to the library: do not read or close it. It stays the same
- * until fork or until the daemon is lost (then it reads as ready, flow_accept() returns -EIRMD, and a new one must be asked for).
+ * A descriptor of this process that is readable while flow_accept() has a flow to give. It belongs to the
+ * library: do not read or close it. It stays the same until fork or until the daemon is lost (then it reads
+ * as ready, flow_accept() returns -EIRMD, and a new one must be asked for).
  */
 O7S_API int flow_accept_fd(void);
 

@@ -1,8 +1,9 @@
 /*
  * errno.h - error codes of Ouroboros, and their text.
  *
- * Calls of this library return a negative code: -E… of <errno.h> or one of those below. `errno` is set as well, always to a standard value, so that
- * perror() says something true; the mapping is in the comment beside each code.
+ * Calls of this library return a negative code: -E… of <errno.h> or one of those below. `errno` is set as
+ * well, always to a standard value, so that perror() says something true; the mapping is in the comment
+ * beside each code.
  */
 #ifndef OUROBOROS_ERRNO_H
 #define OUROBOROS_ERRNO_H
@@ -24,7 +25,8 @@
 O7S_BEGIN_DECLS
 
 /*
- * A sentence for @code, which may be negative or positive, standard or from above. Returns a constant string, never NULL. Thread safe; changes nothing.
+ * A sentence for @code, which may be negative or positive, standard or from above. Returns a constant
+ * string, never NULL. Thread safe; changes nothing.
  */
 O7S_API const char *o7s_strerror(int code);
 

@@ -71,7 +71,8 @@ struct flow_stats {
 O7S_BEGIN_DECLS
 
 /*
- * Returns 0, or -EBADF, -EINVAL (unknown command, NULL, bad value), -EPERM (a timeout that is not set). Thread safe. Does not block.
+ * Returns 0, or -EBADF, -EINVAL (unknown command, NULL, bad value), -EPERM (a timeout that is not set).
+ * Thread safe. Does not block.
  */
 O7S_API int fccntl(int fd, int cmd, ...);
 

@@ -1,8 +1,9 @@
 /*
  * fqueue.h - waiting for many flows at once.
  *
- * A set (fset_t) holds flows, a queue (fqueue_t) what happened to them. A set is a thin layer over epoll: events are level-triggered, so a flow with unread
- * messages is reported again. Any thread may use a set; a queue belongs to one thread at a time.
+ * A set (fset_t) holds flows, a queue (fqueue_t) what happened to them. A set is a thin layer over epoll:
+ * events are level-triggered, so a flow with unread messages is reported again. Any thread may use a set; a
+ * queue belongs to one thread at a time.
  */
 #ifndef OUROBOROS_FQUEUE_H
 #define OUROBOROS_FQUEUE_H
@@ -42,8 +43,8 @@ O7S_API int         fqueue_next(fqueue_t *fq);       /* the next flow, or -EPERM
 O7S_API enum fqtype fqueue_type(const fqueue_t *fq); /* of the one that fqueue_next() gave  */
 
 /*
- * Waits for events on @set and puts them in @fq, whose earlier content is dropped. Returns their number (more than 0), or -ETIMEDOUT, -EINVAL, -EINTR.
- * NULL waits without end.
+ * Waits for events on @set and puts them in @fq, whose earlier content is dropped. Returns their number
+ * (more than 0), or -ETIMEDOUT, -EINVAL, -EINTR. NULL waits without end.
  */
 O7S_API ssize_t fevent(fset_t *set, fqueue_t *fq, const struct timespec *timeo);
 

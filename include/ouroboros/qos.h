@@ -8,7 +8,8 @@
 #define DEFAULT_PEER_TIMEOUT 120000 /* ms */
 
 /*
- * A wish, granted or refused as a whole. in_order selects FRCT, loss == 0 with it retransmission; ber == 0 that damaged packets are dropped.
+ * A wish, granted or refused as a whole. in_order selects FRCT, loss == 0 with it retransmission; ber == 0
+ * that damaged packets are dropped.
  */
 typedef struct qos_spec {
         uint32_t delay;        /* ms, one way; UINT32_MAX: any             */

@@ -1,8 +1,8 @@
 /*
  * flow.h - one end of a flow on this host, from being asked for to the end.
  *
- * A flow between two processes of this host has two ends here, twins, that share one port; a flow to elsewhere
- * will have one. The states:
+ * A flow between two processes of this host has two ends here, twins, that share one port; a flow to
+ * elsewhere will have one. The states:
  *
  *     client's end
  *
@@ -102,7 +102,8 @@ struct flow_wish {
 void flow_ask(struct proc *p, const struct flow_wish *wish);
 
 /*
- * The IPCP brings a flow for @n; @twin is the client's end. What becomes of it is the answer to the IPCP's question @id, or with 0 to the twin's.
+ * The IPCP brings a flow for @n; @twin is the client's end. What becomes of it is the answer to the IPCP's
+ * question @id, or with 0 to the twin's.
  */
 void flow_arrive(struct ipcp *i, uint32_t id, struct name *n, const qosspec_t *qs, struct flow *twin);
 
@@ -113,7 +114,10 @@ void flow_close(struct flow *f);
 /* What carries it has gone: as flow_close(), and the processes at its ends are told. */
 void flow_down(struct flow *f);
 
-/* The server's end in a name's queue: it goes to @p, which waits in flow_accept(); it waits; it waits for a program that is being started. */
+/*
+ * The server's end in a name's queue: it goes to @p, which waits in flow_accept(); it waits; it waits for a
+ * program that is being started.
+ */
 void flow_accept_by(struct flow *f, struct proc *p);
 void flow_wait(struct flow *f);
 void flow_wait_for_start(struct flow *f);

@@ -1,15 +1,19 @@
 /*
  * keep.h - what irmd keeps of the shared memory of a flow: the port's descriptor and an end of each bell.
  *
- * It must be able to tell one side that the process of the other has died or that the layer has, and later to give the port to an IPCP that was restarted. Counted by
- * the ends that use it (one or two on this host).
+ * It must be able to tell one side that the process of the other has died or that the layer has, and later
+ * to give the port to an IPCP that was restarted. Counted by the ends that use it (one or two on this
+ * host).
  *
- * Three descriptors a flow are many where a process may have few: the bells are only kept for as many flows as need half of them. For the rest, the death of a
- * process still reaches its peer (the kernel closes what it held), and so does the death of a layer, but for a peer that does nothing but poll.
+ * Three descriptors a flow are many where a process may have few: the bells are only kept for as many flows
+ * as need half of them. For the rest, the death of a process still reaches its peer (the kernel closes what
+ * it held), and so does the death of a layer, but for a peer that does nothing but poll.
  *
- * Memory that both processes have parted from in order is set aside for the next flow between the same two, under the same number: they have kept their mappings, and
- * making, mapping and touching memory is most of what a short flow costs. Nobody else ever gets it, so it holds nothing that they have not seen. Some of each
- * pair's is set aside, if little of it was used, and given up when one of the two goes or their user needs the bytes.
+ * Memory that both processes have parted from in order is set aside for the next flow between the same two,
+ * under the same number: they have kept their mappings, and making, mapping and touching memory is most of
+ * what a short flow costs. Nobody else ever gets it, so it holds nothing that they have not seen. Some of
+ * each pair's is set aside, if little of it was used, and given up when one of the two goes or their user
+ * needs the bytes.
  */
 #ifndef O7S_IRMD_KEEP_H
 #define O7S_IRMD_KEEP_H
@@ -57,7 +61,8 @@ void keeps_fini(struct keeps *ks);
 void keeps_forget(struct keeps *ks, uint64_t serial);
 
 /*
- * A port for two ends on this host, of the processes @serial (client, server), counted on @payer. The bell of side 0 is taken from *@bell0 if it has one, else made. 0, -EUSERS, -EMFILE, -ENOMEM, …
+ * A port for two ends on this host, of the processes @serial (client, server), counted on @payer. The bell
+ * of side 0 is taken from *@bell0 if it has one, else made. 0, -EUSERS, -EMFILE, -ENOMEM, …
  */
 int keep_create(struct keep **out, struct keeps *ks, struct quota *payer, const uint64_t serial[2],
                 struct bell *bell0);
@@ -72,8 +77,9 @@ void keep_handed(struct keep *k, struct keeps *ks, unsigned side);
 void keep_down(struct keep *k);
 
 /*
- * @side is over and gives its reference up. The other one is told, if the side has not told it itself: a process that never had it, or is no longer @alive. What
- * the dead have left in the memory proves nothing: one that wrote all over it has told nobody.
+ * @side is over and gives its reference up. The other one is told, if the side has not told it itself: a
+ * process that never had it, or is no longer @alive. What the dead have left in the memory proves nothing:
+ * one that wrote all over it has told nobody.
  */
 void keep_over(struct keep *k, struct keeps *ks, unsigned side, bool alive);
 

@@ -1,5 +1,6 @@
 /*
- * mgmt.h - who asked for something that takes a while: the request is answered when it is done, if the process is still there.
+ * mgmt.h - who asked for something that takes a while: the request is answered when it is done, if the
+ * process is still there.
  */
 #ifndef O7S_IRMD_MGMT_H
 #define O7S_IRMD_MGMT_H

@@ -21,9 +21,9 @@ struct ipcp_up {
         void (*flow_reply)(void *ctx, uint32_t ask, int result);
 
         /*
-         * A flow has arrived for @hash; @twin is the client's end when that is on this host, else 0. The layer
-         * draws @ask and will get it back with flow_answered(). With 0 it does not: the twin is answered by
-         * irmd itself, and its flow_alloc() needs no flow_reply() any more.
+         * A flow has arrived for @hash; @twin is the client's end when that is on this host, else 0. The
+         * layer draws @ask and will get it back with flow_answered(). With 0 it does not: the twin is
+         * answered by irmd itself, and its flow_alloc() needs no flow_reply() any more.
          */
         void (*flow_arrived)(void *ctx, uint32_t ask, const uint8_t *hash, const qosspec_t *qs,
                              uint64_t twin);

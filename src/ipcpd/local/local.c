@@ -1,6 +1,6 @@
 /*
- * local.c - the layer is its directory: a flow to a name that is registered arrives on this host at once, where
- * irmd joins the two ends, which it both knows. Nothing of it is remembered here.
+ * local.c - the layer is its directory: a flow to a name that is registered arrives on this host at once,
+ * where irmd joins the two ends, which it both knows. Nothing of it is remembered here.
  */
 #include "ipcpd/local/local.h"
 

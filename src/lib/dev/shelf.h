@@ -2,9 +2,9 @@
  * shelf.h - mappings of ports that may come back.
  *
  * Mapping memory, the first touch of its pages and unmapping it are the dearest part of a flow that lives
- * briefly. irmd gives the memory of a flow between two processes to their next one, under the same number; so
- * a process lays the mapping aside instead of undoing it. What falls off the shelf is mapped anew when it does
- * come back: nothing depends on it. Any thread may use a shelf.
+ * briefly. irmd gives the memory of a flow between two processes to their next one, under the same number;
+ * so a process lays the mapping aside instead of undoing it. What falls off the shelf is mapped anew when
+ * it does come back: nothing depends on it. Any thread may use a shelf.
  */
 #ifndef O7S_DEV_SHELF_H
 #define O7S_DEV_SHELF_H
