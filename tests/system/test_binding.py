@@ -158,7 +158,7 @@ def test_backlog_keeps_the_order(irmd):
     waiting = []
     for i in range(5):
         waiting.append(client.begin("alloc", "one"))
-        o7s.eventually(lambda: len(irmd.flows()) >= i + 1, what="an arrived flow")
+        o7s.eventually(lambda: sum(flow["state"] == "waiting" for flow in irmd.flows()) == i + 1, what="an arrived flow")
     for i, pending in enumerate(waiting):
         peer_fd = server.accept()
         fd = pending.result()
