@@ -1,6 +1,7 @@
 """The installed library as others use it: compiled and linked by pkg-config and by CMake, and run."""
 import os
 import subprocess
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -18,12 +19,12 @@ def run(*words, **env):
 
 
 @pytest.fixture(scope="module")
-def prefix(build, tmp_path_factory):
-    where = tmp_path_factory.mktemp("prefix")
-    for parent in (where, where.parent, where.parent.parent):
-        parent.chmod(0o755)
-    run("cmake", "--install", o7s.build_dir(), "--prefix", where)
-    return where
+def prefix(build):
+    """A directory that ordinary users can read, which those of pytest are not."""
+    with tempfile.TemporaryDirectory(prefix="o7s-prefix-") as where:
+        os.chmod(where, 0o755)
+        run("cmake", "--install", o7s.build_dir(), "--prefix", where)
+        yield Path(where)
 
 
 @pytest.fixture(scope="module")
