@@ -32,7 +32,10 @@ class Baseline:
 
     def check(self, memory_kb=1024):
         self.irmd.wait_no_flows()
-        o7s.eventually(lambda: all(a <= b for a, b in zip(self.fds(), self.fds_before)), 5, "no more descriptors than before (%s)" % self.before)
+        try:
+            o7s.eventually(lambda: all(a <= b for a, b in zip(self.fds(), self.fds_before)), 5)
+        except AssertionError:
+            raise AssertionError("descriptors: %s, before: %s" % (self.look(), self.before)) from None
         after = self.look()
         assert set(o7s.descendants(self.irmd.pid)) == set(self.pids[1:])
         for pid in self.pids:
