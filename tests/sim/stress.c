@@ -2,13 +2,13 @@
 
 #include <pthread.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
-#include <signal.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -77,12 +77,24 @@ static void both_threads(const struct stress *s, void (*a)(void *), struct call 
         pthread_join(id, NULL);
 }
 
+/* A partner that failed would be waited for until the watchdog comes. */
+static void child_ended(int sig, siginfo_t *info, void *context)
+{
+        (void)sig;
+        (void)context;
+        if (info->si_code != CLD_EXITED || info->si_status != EXIT_SUCCESS)
+                _exit(EXIT_FAILURE);
+}
+
 static void both_processes(const struct stress *s, void (*a)(void *), struct call *b)
 {
-        pid_t parent = getpid();
-        pid_t pid    = fork();
-        int   status = -1;
+        struct sigaction act    = {.sa_sigaction = child_ended, .sa_flags = SA_SIGINFO | SA_RESTART};
+        pid_t            parent = getpid();
+        pid_t            pid;
+        int              status = -1;
 
+        sigaction(SIGCHLD, &act, NULL);
+        pid = fork();
         STRESS_CHECK(s, pid >= 0);
         if (pid == 0) {
                 prctl(PR_SET_PDEATHSIG, SIGKILL);

@@ -54,9 +54,10 @@ static void meet(struct side *e)
         }
 }
 
+/* Up to about half a microsecond, which is what the barrier takes to open on distant processors. */
 static void drift(struct side *e)
 {
-        for (uint64_t n = random_below(&e->random, 100); n > 0; n--)
+        for (uint64_t n = random_below(&e->random, 1 + random_below(&e->random, 2000)); n > 0; n--)
                 __asm__ volatile("" ::: "memory");
 }
 
