@@ -1,5 +1,7 @@
 """After many cycles and many kills everything is as before: descriptors, memory, shared memory, the daemon's tables."""
+import os
 import resource
+from pathlib import Path
 
 import pytest
 
@@ -35,7 +37,8 @@ class Baseline:
         try:
             o7s.eventually(lambda: all(a <= b for a, b in zip(self.fds(), self.fds_before)), 5)
         except AssertionError:
-            raise AssertionError("descriptors: %s, before: %s" % (self.look(), self.before)) from None
+            what = sorted(os.readlink(fd) for fd in Path("/proc/%d/fd" % self.pids[0]).iterdir())
+            raise AssertionError("descriptors: %s, before: %s; %s" % (self.look(), self.before, what)) from None
         after = self.look()
         assert set(o7s.descendants(self.irmd.pid)) == set(self.pids[1:])
         for pid in self.pids:
