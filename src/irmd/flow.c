@@ -393,6 +393,9 @@ static void flow_free(struct flow *f)
         if (f->ipcp != NULL)
                 ipcp_flow_dealloc(f->ipcp, f);
         detach(f);
+        /* A process that has parted in order may have gone since: then nothing is set aside for it. */
+        if (f->keep != NULL && proc_by_serial(f->irmd, f->keep->serial[!f->side]) == NULL)
+                f->keep->unfit = true;
         if (f->keep != NULL)
                 keep_over(f->keep, &f->irmd->keeps, f->side, f->proc != NULL && f->proc->chan != NULL);
         disown(f);
