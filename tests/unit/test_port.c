@@ -841,6 +841,25 @@ static void test_not_a_port(void **state)
         close(pipe_fds[1]);
 }
 
+static void test_no_memory_to_make_one(void **state)
+{
+        struct rlimit lim, none = {0};
+
+        (void)state;
+        assert_int_equal(getrlimit(RLIMIT_NOFILE, &lim), 0);
+        none.rlim_max = lim.rlim_max;
+        assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+        assert_int_equal(port_create(), -EMFILE);
+        assert_int_equal(setrlimit(RLIMIT_NOFILE, &lim), 0);
+        assert_int_equal(getrlimit(RLIMIT_FSIZE, &lim), 0);
+        none.rlim_max = lim.rlim_max;
+        signal(SIGXFSZ, SIG_IGN);
+        assert_int_equal(setrlimit(RLIMIT_FSIZE, &none), 0);
+        assert_int_equal(port_create(), -EFBIG);
+        assert_int_equal(setrlimit(RLIMIT_FSIZE, &lim), 0);
+        signal(SIGXFSZ, SIG_DFL);
+}
+
 static void test_port_that_cannot_be_written(void **state)
 {
         struct port p;
@@ -993,6 +1012,7 @@ int main(void)
                 TEST(test_writer_asleep_and_close),
                 TEST(test_deadline_in_the_past),
                 TEST(test_not_a_port),
+                TEST(test_no_memory_to_make_one),
                 TEST(test_port_that_cannot_be_written),
                 TEST(test_seals_of_a_new_port),
                 TEST(test_holes),
