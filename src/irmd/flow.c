@@ -447,7 +447,7 @@ static void patience_over(struct timeout *t)
 static struct flow *flow_new(struct irmd *d, const char *dst, const qosspec_t *qs, uint64_t timeout_ms)
 {
         struct flow *f   = calloc(1, sizeof(*f));
-        int64_t      now = irmd_now_ns(d);
+        int64_t      now = clock_now_ns();
 
         if (f == NULL)
                 return NULL;

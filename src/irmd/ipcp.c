@@ -243,7 +243,7 @@ void ipcp_destroy(struct ipcp *i, struct mgmt *who)
         req.verb_case = IPCP__REQUEST__VERB_SHUTDOWN;
         req.shutdown  = &shutdown;
         ipcp_tell(i, &req);
-        irmd_timeout_set(i->irmd, &i->patience, irmd_now_ns(i->irmd) + LEAVE_NS);
+        irmd_timeout_set(i->irmd, &i->patience, clock_now_ns() + LEAVE_NS);
 }
 
 /* -- what it says ---------------------------------------------------------- */
@@ -371,7 +371,7 @@ static void on_gone(void *ctx, int err)
                          strerror(-err));
         cut_off(i);
         /* It is forgotten when the spawner says that the process is gone. */
-        irmd_timeout_set(i->irmd, &i->patience, irmd_now_ns(i->irmd) + LEAVE_NS);
+        irmd_timeout_set(i->irmd, &i->patience, clock_now_ns() + LEAVE_NS);
 }
 
 static const struct chan_ops chan_ops = {on_packet, on_gone};
@@ -465,7 +465,7 @@ void ipcp_create(struct irmd *d, const char *name, enum ipcp_type type, struct m
                 mgmt_done(who, -ENOMEM, NULL);
         } else {
                 i->creator = who;
-                irmd_timeout_set(d, &i->patience, irmd_now_ns(d) + START_NS);
+                irmd_timeout_set(d, &i->patience, clock_now_ns() + START_NS);
                 start(i, path, pair[1]);
         }
         close(pair[1]);

@@ -29,12 +29,6 @@
 
 #define ACCEPTS_PER_TURN 64 /* connections taken in one turn of the loop */
 
-int64_t irmd_now_ns(const struct irmd *d)
-{
-        (void)d;
-        return clock_now_ns();
-}
-
 int irmd_timeout_set(struct irmd *d, struct timeout *t, int64_t due_ns)
 {
         return ticker_set(d->ticker, &t->deadline, due_ns);

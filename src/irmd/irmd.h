@@ -70,9 +70,6 @@ struct irmd {
         bool         leaving;
 };
 
-/* Time of the present turn of the loop. */
-int64_t irmd_now_ns(const struct irmd *d);
-
 /* 0 or -ENOMEM. */
 int  irmd_timeout_set(struct irmd *d, struct timeout *t, int64_t due_ns);
 void irmd_timeout_cancel(struct irmd *d, struct timeout *t);

@@ -94,7 +94,7 @@ int accept_wait(struct proc *p, uint32_t id, uint64_t timeout_ms)
         a->patience.due = accept_timed_out;
         if (timeout_ms > 0 &&
             irmd_timeout_set(p->irmd, &a->patience,
-                             clock_after(irmd_now_ns(p->irmd), (int64_t)timeout_ms * NS_PER_MS)) < 0) {
+                             clock_after(clock_now_ns(), (int64_t)timeout_ms * NS_PER_MS)) < 0) {
                 free(a);
                 return -ENOMEM;
         }

@@ -126,7 +126,7 @@ static void make_entry(Irm__FlowEntry *e, const struct flow *f)
         if (f->ipcp != NULL)
                 e->layer = f->ipcp->layer;
         e->accepted = f->server;
-        e->age_ms   = (uint64_t)((irmd_now_ns(f->irmd) - f->born_ns) / NS_PER_MS);
+        e->age_ms   = (uint64_t)((clock_now_ns() - f->born_ns) / NS_PER_MS);
 }
 
 /* Those who may manage see all flows, others their own user's. */

@@ -40,7 +40,7 @@ void verb_status(struct proc *p, uint32_t id, const Irm__Request *m)
         (void)m;
         s.version   = (char *)O7S_VERSION;
         s.pid       = getpid();
-        s.uptime_ms = (uint64_t)((irmd_now_ns(d) - d->born_ns) / NS_PER_MS);
+        s.uptime_ms = (uint64_t)((clock_now_ns() - d->born_ns) / NS_PER_MS);
         s.names     = HASH_COUNT(d->names);
         s.programs  = count_programs(d);
         s.processes = HASH_COUNT(d->proc_by_serial);

@@ -14,7 +14,7 @@
 #define PAUSES_YIELD 64
 
 /* Of a reader that lingers: first without a look, since that disturbs the writer. */
-#define PAUSES_QUIET  64
+#define PAUSES_QUIET  256
 #define PAUSES_LINGER 16
 
 /* What a spinner watches, without a lock. */
