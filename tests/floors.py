@@ -14,7 +14,7 @@ FLOORS = {
     "src/lib/base": 1, "src/lib/wire": 1, "src/lib/pb": 1,
     "src/lib/shm": 2, "src/lib/crypt": 2,
     "src/lib/ctl": 3, "src/lib/loop": 3,
-    "src/lib/dev": 4, "src/lib/irm": 4, "src/ipcpd/common": 4,
+    "src/lib/dev": 4, "src/lib/irm": 4, "src/ipcpd/common": 4, "src/irmd/oap": 4,
     "src/irmd": 5, "src/ipcpd/local": 5,
     "src/tools/irm": 5, "src/tools/oping": 5, "src/tools/oecho": 5, "src/tools/common": 5,
 }
@@ -40,7 +40,7 @@ def target_folder(root, source, kind, name):
         return None
     if GENERATED.match(name):
         return "src/lib/pb"
-    for base in (Path("src/lib"), Path("src"), Path("src/tools"), source.parent):
+    for base in (Path("src/lib"), Path("src"), Path("src/tools"), Path("src/irmd"), source.parent):
         if (root / base / name).is_file() and ".." not in name:
             return folder_of(base / name)
     return ""

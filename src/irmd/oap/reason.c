@@ -1,0 +1,1 @@
+#include "oap/reason.h"

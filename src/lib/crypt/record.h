@@ -1,0 +1,75 @@
+/*
+ * record.h - the record layer of encrypted flows: one direction of one flow is a sender here and a receiver
+ * there.
+ *
+ *     off size
+ *       0   1  type             0 data, 1 keepalive, 2 close
+ *       1   3  epoch
+ *       4   4  counter          starts at 0 in each epoch, never repeats
+ *       8   n  ciphertext       AES-256-GCM(key_e, nonce = iv_e XOR (0^32 | bytes 0..7), AAD = bytes 0..7)
+ *     8+n  16  tag
+ *
+ * Both work on private memory only: OpenSSL reads ciphertext twice, so a record in memory that a peer can
+ * write to must be copied out before it is opened, and sealed before it is copied in (doc/protocols/oap.md).
+ *
+ * A sender or a receiver belongs to one thread at a time; different ones are independent. They own no clock:
+ * @now_ns is monotonic and may be coarse (milliseconds).
+ */
+#ifndef O7S_CRYPT_RECORD_H
+#define O7S_CRYPT_RECORD_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define RECORD_SECRET   48u
+#define RECORD_HDR      8u
+#define RECORD_TAG      16u
+#define RECORD_OVERHEAD (RECORD_HDR + RECORD_TAG)
+
+enum record_type { RECORD_DATA = 0, RECORD_KEEPALIVE = 1, RECORD_CLOSE = 2 };
+
+/* When a sender moves to the next epoch, whichever comes first. */
+#define RECORD_EPOCH_RECORDS (UINT32_C(1) << 24)
+#define RECORD_EPOCH_NS      (INT64_C(3600) * 1000000000)
+
+struct record_tx;
+struct record_rx;
+
+/* @secret is copied; the caller wipes his. NULL: out of memory. */
+struct record_tx *record_tx_create(const uint8_t secret[RECORD_SECRET], int64_t now_ns);
+struct record_rx *record_rx_create(const uint8_t secret[RECORD_SECRET]);
+
+/* Wipe and free. Take NULL. */
+void record_tx_destroy(struct record_tx *t);
+void record_rx_destroy(struct record_rx *r);
+
+/* Moves on after @records instead, 1 to RECORD_EPOCH_RECORDS: for tests. */
+void record_tx_rotate_after(struct record_tx *t, uint32_t records);
+
+/*
+ * Seals @n bytes to @out, which has room for @n + RECORD_OVERHEAD, is private and does not overlap @in.
+ * Returns the length of the record, or -EOVERFLOW (the last epoch is used up: the flow must end), -ENOMEM.
+ */
+ptrdiff_t record_seal(struct record_tx *t, enum record_type type, const void *in, size_t n, int64_t now_ns,
+                      uint8_t *out);
+
+/*
+ * Opens the record @rec of @len bytes (private memory) to @out, which has room for @len - RECORD_OVERHEAD
+ * bytes and may not overlap. Returns the length of the content and its *@type; or
+ *   -EBADMSG   not a record that the sender made; @out is wiped, nothing has changed
+ *   -EALREADY  replayed, or too old to tell; likewise
+ *   -EPROTO    2^36 forged records: the flow must end
+ *   -ENOMEM
+ */
+ptrdiff_t record_open(struct record_rx *r, const uint8_t *rec, size_t len, int64_t now_ns, uint8_t *out,
+                      enum record_type *type);
+
+/* The epoch of the next record, of the newest opened one: for people. */
+uint32_t record_tx_epoch(const struct record_tx *t);
+uint32_t record_rx_epoch(const struct record_rx *r);
+
+/* Records that were refused so far. */
+uint64_t record_rx_forged(const struct record_rx *r);
+uint64_t record_rx_replayed(const struct record_rx *r);
+
+#endif
