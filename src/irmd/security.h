@@ -1,0 +1,66 @@
+/*
+ * security.h - what the handshakes of this daemon share: the credentials of now, the memory of chains and of requests,
+ * key pairs made ahead, the work queue for public-key operations; and the watch that reads the credentials again when
+ * their files change.
+ *
+ * One reading at a time, on the work queue: a file that hangs stops no flow. The snapshot is swapped on the loop.
+ */
+#ifndef O7S_IRMD_SECURITY_H
+#define O7S_IRMD_SECURITY_H
+
+#include <stdbool.h>
+
+#include "irmd.h"
+#include "oap/creds.h"
+#include "oap/replay.h"
+#include "oap/rule.h"
+
+struct chains;
+struct keypool;
+struct watch;
+struct work;
+
+/* Somebody who wants to know when what was read is in force. */
+struct security_wish {
+        TAILQ_ENTRY(security_wish) all;
+        void (*done)(struct security_wish *w);
+};
+
+struct security {
+        struct irmd        *irmd;
+        const struct creds *creds; /* never NULL */
+        struct chains      *chains;
+        struct replay      *replay;
+        struct keypool     *keys;
+        struct work        *work;
+        struct watch       *watch;
+        int                 horizon_fd;
+        bool                reading, again;
+        TAILQ_HEAD(, security_wish) wishes; /* for the next reading */
+        TAILQ_HEAD(, security_wish) being_read;
+};
+
+/* Reads the credentials, blocking: nothing runs yet. NULL: *a line in the log says why. */
+struct security *security_open(struct irmd *d);
+void             security_close(struct security *s); /* takes NULL; before the loop ends */
+
+/*
+ * Reads all files again. @w (or NULL) is called once a reading that began after this call is in force; never from
+ * within.
+ */
+void security_reload(struct security *s, struct security_wish *w);
+void security_forget(struct security *s, struct security_wish *w);
+
+/*
+ * Policy for a flow: OAP_OK, *@st and *@id (the credentials to sign with, or NULL); or why it is refused at once. The
+ * snapshot that they are of is @s->creds now.
+ */
+enum oap_reason security_client(const struct security *s, const char *principal, bool local,
+                                struct stance *st, const struct identity **id);
+enum oap_reason security_server(const struct security *s, const char *name, bool local, struct stance *st,
+                                const struct identity **id);
+
+/* ± of the clock that requests may have, ns. */
+int64_t security_skew_ns(const struct security *s);
+
+#endif
