@@ -69,6 +69,13 @@ static inline size_t msg_name_unreg(uint8_t *buf, const uint8_t *hash, size_t le
         return msg_request(buf, &rq);
 }
 
+#define MSG_OAP "from irmd" /* what irmd has the layer carry, here */
+
+static inline ProtobufCBinaryData msg_oap(void)
+{
+        return (ProtobufCBinaryData){sizeof(MSG_OAP) - 1, (uint8_t *)MSG_OAP};
+}
+
 static inline size_t msg_flow_alloc(uint8_t *buf, uint64_t flow_id, const uint8_t *hash, size_t len,
                                     const qosspec_t *qs)
 {
@@ -80,6 +87,7 @@ static inline size_t msg_flow_alloc(uint8_t *buf, uint64_t flow_id, const uint8_
         fa.flow_id    = flow_id;
         fa.hash       = (ProtobufCBinaryData){len, (uint8_t *)hash};
         fa.qos        = &q;
+        fa.oap        = msg_oap();
         rq.verb_case  = IPCP__REQUEST__VERB_FLOW_ALLOC;
         rq.flow_alloc = &fa;
         return msg_request(buf, &rq);
@@ -113,6 +121,7 @@ static inline size_t msg_reply(uint8_t *buf, int result, uint64_t flow_id)
 
         rp.result   = result;
         rp.flow_id  = flow_id;
+        rp.oap      = msg_oap();
         m.kind_case = IPCP__MESSAGE__KIND_REPLY;
         m.reply     = &rp;
         return msg_pack(buf, &m);

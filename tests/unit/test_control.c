@@ -20,6 +20,8 @@
 
 static struct {
         const struct ipcp_up *up;
+        uint8_t               oap[16];
+        size_t                oap_len;
         int                   bootstraps, regs, unregs, allocs, answers, deallocs, destroys;
         uint8_t               hash[HASH];
         uint32_t              ask;
@@ -64,10 +66,19 @@ static int fake_unreg(void *layer, const uint8_t *hash)
         return fake.next_result;
 }
 
+static void take_oap(struct oap_bytes oap)
+{
+        assert_true(oap.len <= sizeof(fake.oap));
+        fake.oap_len = oap.len;
+        if (oap.len > 0)
+                memcpy(fake.oap, oap.p, oap.len);
+}
+
 static void fake_flow_alloc(void *layer, uint32_t ask, uint64_t flow_id, const uint8_t *hash,
-                            const qosspec_t *qs)
+                            const qosspec_t *qs, struct oap_bytes oap)
 {
         assert_ptr_equal(layer, &fake);
+        take_oap(oap);
         memcpy(fake.hash, hash, HASH);
         fake.ask     = ask;
         fake.flow_id = flow_id;
@@ -75,9 +86,10 @@ static void fake_flow_alloc(void *layer, uint32_t ask, uint64_t flow_id, const u
         fake.allocs++;
 }
 
-static void fake_flow_answered(void *layer, uint32_t ask, int result, uint64_t flow_id)
+static void fake_flow_answered(void *layer, uint32_t ask, int result, uint64_t flow_id, struct oap_bytes oap)
 {
         assert_ptr_equal(layer, &fake);
+        take_oap(oap);
         fake.ask     = ask;
         fake.result  = result;
         fake.flow_id = flow_id;
@@ -378,8 +390,12 @@ static void test_flow_alloc(void **state)
         assert_memory_equal(fake.hash, h, HASH);
         assert_int_equal(fake.qos.delay, qos_voice.delay);
         assert_int_equal(fake.qos.in_order, 1);
-        fake.up->flow_reply(fake.up->ctx, 5, -ENOTALLOC);
-        gets_reply(x, 5, -ENOTALLOC);
+        assert_int_equal(fake.oap_len, sizeof(MSG_OAP) - 1);
+        assert_memory_equal(fake.oap, MSG_OAP, fake.oap_len);
+        fake.up->flow_reply(fake.up->ctx, 5, 0, (struct oap_bytes){h, 3});
+        assert_int_equal(x->got->reply->oap.len, 3);
+        assert_memory_equal(x->got->reply->oap.data, h, 3);
+        gets_reply(x, 5, 0);
 }
 
 static void test_flow_alloc_refused(void **state)
@@ -404,19 +420,23 @@ static void test_flow_arrived(void **state)
         uint8_t            h[HASH] = {9};
         Ipcp__FlowArrived *fa;
 
-        fake.up->flow_arrived(fake.up->ctx, 0x80000001, h, &qos_data, 100);
+        fake.up->flow_arrived(fake.up->ctx, 0x80000001, h, &qos_data, 100, (struct oap_bytes){h, 5});
         assert_int_equal(x->id, 0x80000001);
         assert_int_equal(x->got->request->verb_case, IPCP__REQUEST__VERB_FLOW_ARRIVED);
         fa = x->got->request->flow_arrived;
         assert_int_equal(fa->hash.len, HASH);
         assert_memory_equal(fa->hash.data, h, HASH);
         assert_int_equal(fa->twin, 100);
+        assert_int_equal(fa->oap.len, 5);
+        assert_memory_equal(fa->oap.data, h, 5);
         assert_int_equal(fa->qos->max_gap, qos_data.max_gap);
         forget(x);
 
         give(x, 0x80000001, msg_reply(x->buf, 0, 200));
         gets_nothing(x);
         assert_int_equal(fake.ask, 0x80000001);
+        assert_int_equal(fake.oap_len, sizeof(MSG_OAP) - 1);
+        assert_memory_equal(fake.oap, MSG_OAP, fake.oap_len);
         assert_int_equal(fake.result, 0);
         assert_int_equal(fake.flow_id, 200);
         give(x, 2, msg_reply(x->buf, -ENOTALLOC, 0));

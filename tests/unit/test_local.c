@@ -31,20 +31,27 @@ struct fixture {
 
 static const uint8_t h1[32] = {1}, h2[32] = {2};
 
+static const struct oap_bytes request = {(const uint8_t *)"request", 7};
+
 static struct said *say(struct fixture *x)
 {
         assert_true(x->n_said < sizeof(x->said) / sizeof(x->said[0]));
         return &x->said[x->n_said++];
 }
 
-static void flow_reply(void *ctx, uint32_t ask, int result)
+static void flow_reply(void *ctx, uint32_t ask, int result, struct oap_bytes oap)
 {
+        assert_int_equal(oap.len, 0);
         *say(ctx) = (struct said){.what = REPLY, .ask = ask, .result = result};
 }
 
-static void flow_arrived(void *ctx, uint32_t ask, const uint8_t *hash, const qosspec_t *qs, uint64_t twin)
+static void flow_arrived(void *ctx, uint32_t ask, const uint8_t *hash, const qosspec_t *qs, uint64_t twin,
+                         struct oap_bytes oap)
 {
         struct said *s = say(ctx);
+
+        assert_ptr_equal(oap.p, request.p); /* as it came */
+        assert_int_equal(oap.len, request.len);
 
         *s = (struct said){.what = ARRIVED, .ask = ask, .flow_id = twin, .qos = *qs};
         memcpy(s->hash, hash, sizeof(s->hash));
@@ -91,7 +98,7 @@ static void hears_nothing(struct fixture *x)
 
 static void alloc(struct fixture *x, uint32_t ask, uint64_t flow_id, const uint8_t *hash)
 {
-        local_ops.flow_alloc(x->layer, ask, flow_id, hash, &qos_raw);
+        local_ops.flow_alloc(x->layer, ask, flow_id, hash, &qos_raw, request);
 }
 
 static void dealloc(struct fixture *x, uint64_t flow_id)
@@ -195,8 +202,8 @@ static void test_answer_without_question(void **state)
 {
         struct fixture *x = *state;
 
-        local_ops.flow_answered(x->layer, 1, 0, 200);
-        local_ops.flow_answered(x->layer, 0, -ENOTALLOC, 0);
+        local_ops.flow_answered(x->layer, 1, 0, 200, request);
+        local_ops.flow_answered(x->layer, 0, -ENOTALLOC, 0, request);
         hears_nothing(x);
         local_ops.destroy(NULL);
 }

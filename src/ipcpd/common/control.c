@@ -28,6 +28,16 @@ struct control {
 
 /* -- to irmd --------------------------------------------------------------- */
 
+static ProtobufCBinaryData put_bytes(struct oap_bytes b)
+{
+        return (ProtobufCBinaryData){.len = b.len, .data = (uint8_t *)b.p};
+}
+
+static struct oap_bytes get_bytes(const ProtobufCBinaryData *b)
+{
+        return (struct oap_bytes){b->data, b->len};
+}
+
 static void send_request(struct control *c, uint32_t id, Ipcp__Request *rq)
 {
         Ipcp__Message m = IPCP__MESSAGE__INIT;
@@ -37,7 +47,7 @@ static void send_request(struct control *c, uint32_t id, Ipcp__Request *rq)
         c->out->send(c->ctx, id, &m);
 }
 
-static void reply(struct control *c, uint32_t id, int result)
+static void send_reply(struct control *c, uint32_t id, int result, struct oap_bytes oap)
 {
         Ipcp__Reply   rp = IPCP__REPLY__INIT;
         Ipcp__Message m  = IPCP__MESSAGE__INIT;
@@ -45,17 +55,24 @@ static void reply(struct control *c, uint32_t id, int result)
         if (id == 0)
                 return; /* does not want one */
         rp.result   = result;
+        rp.oap      = put_bytes(oap);
         m.kind_case = IPCP__MESSAGE__KIND_REPLY;
         m.reply     = &rp;
         c->out->send(c->ctx, id, &m);
 }
 
-static void up_flow_reply(void *ctx, uint32_t ask, int result)
+static void reply(struct control *c, uint32_t id, int result)
 {
-        reply(ctx, ask, result);
+        send_reply(c, id, result, (struct oap_bytes){NULL, 0});
 }
 
-static void up_flow_arrived(void *ctx, uint32_t ask, const uint8_t *hash, const qosspec_t *qs, uint64_t twin)
+static void up_flow_reply(void *ctx, uint32_t ask, int result, struct oap_bytes oap)
+{
+        send_reply(ctx, ask, result, oap);
+}
+
+static void up_flow_arrived(void *ctx, uint32_t ask, const uint8_t *hash, const qosspec_t *qs, uint64_t twin,
+                            struct oap_bytes oap)
 {
         struct control   *c = ctx;
         Irm__Qos          q;
@@ -67,6 +84,7 @@ static void up_flow_arrived(void *ctx, uint32_t ask, const uint8_t *hash, const 
         fa.hash.len     = c->hash_len;
         fa.qos          = &q;
         fa.twin         = twin;
+        fa.oap          = put_bytes(oap);
         rq.verb_case    = IPCP__REQUEST__VERB_FLOW_ARRIVED;
         rq.flow_arrived = &fa;
         send_request(c, ask, &rq);
@@ -131,7 +149,7 @@ static int on_flow_alloc(struct control *c, uint32_t id, const Ipcp__Request *rq
 
         if (id == 0 || fa->flow_id == 0 || !hash_ok(c, &fa->hash) || pb_qos_get(fa->qos, &qs) < 0)
                 return -EINVAL;
-        c->ops->flow_alloc(c->layer, id, fa->flow_id, fa->hash.data, &qs);
+        c->ops->flow_alloc(c->layer, id, fa->flow_id, fa->hash.data, &qs, get_bytes(&fa->oap));
         return SILENT;
 }
 
@@ -206,7 +224,7 @@ static void on_reply(struct control *c, uint32_t id, const Ipcp__Reply *rp)
                          (unsigned long long)rp->flow_id);
                 result = -EPROTO;
         }
-        c->ops->flow_answered(c->layer, id, result, rp->flow_id);
+        c->ops->flow_answered(c->layer, id, result, rp->flow_id, get_bytes(&rp->oap));
 }
 
 void control_message(struct control *c, uint32_t id, const uint8_t *body, size_t len)

@@ -83,21 +83,21 @@ static int local_unreg(void *layer, const uint8_t *hash)
 /* -- flows ----------------------------------------------------------------- */
 
 static void local_flow_alloc(void *layer, uint32_t ask, uint64_t flow_id, const uint8_t *hash,
-                             const qosspec_t *qs)
+                             const qosspec_t *qs, struct oap_bytes oap)
 {
         struct local *l = layer;
 
         if (find_name(l, hash) != NULL) {
-                l->up->flow_arrived(l->up->ctx, 0, hash, qs, flow_id);
+                l->up->flow_arrived(l->up->ctx, 0, hash, qs, flow_id, oap);
                 return;
         }
         log_dbg("flow %llu: the name is unknown", ull(flow_id));
-        l->up->flow_reply(l->up->ctx, ask, -ENAME);
+        l->up->flow_reply(l->up->ctx, ask, -ENAME, (struct oap_bytes){NULL, 0});
 }
 
-static void local_flow_answered(void *layer, uint32_t ask, int result, uint64_t flow_id)
+static void local_flow_answered(void *layer, uint32_t ask, int result, uint64_t flow_id, struct oap_bytes oap)
 {
-        (void)layer, (void)result;
+        (void)layer, (void)result, (void)oap;
         log_warn("arrival %u: irmd answers what was not asked, with flow %llu", ask, ull(flow_id));
 }
 
