@@ -30,7 +30,7 @@
 #include "oap/replay.h"
 #include "oap/rule.h"
 
-#define OAP_QOS_WIRE 29u /* bytes of a QoS specification in its wire form */
+#define OAP_QOS_WIRE 30u /* bytes of a QoS specification in its wire form: its fields in order, big-endian */
 
 /* What both sides know of the flow without being told by OAP. */
 struct oap_context {
