@@ -29,9 +29,13 @@ enum oap_reason replay_look(struct replay *r, const uint8_t key[REPLAY_KEY], int
 /*
  * Test and set: the same, and OAP_BUSY; on OAP_OK it is remembered. @who is 16 bytes that name the identity. *@keep_ns
  * is set to the value that must be in the state directory before the request may be accepted, or to 0: nothing to write.
+ * A request whose value cannot be written is refused.
  */
 enum oap_reason replay_add(struct replay *r, const uint8_t key[REPLAY_KEY], const uint8_t who[16],
                            int64_t timestamp_ns, int64_t now_ns, int64_t *keep_ns);
+
+/* @keep_ns is in the state directory now: until this is said, every request later than what was there asks for it. */
+void replay_kept(struct replay *r, int64_t keep_ns);
 
 int64_t replay_horizon(const struct replay *r);
 size_t  replay_count(const struct replay *r);
