@@ -5,7 +5,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define SHA384_LEN 48u
+#define SHA384_LEN       48u
+#define HKDF_INFO_PIECES 4u
+#define HKDF_INFO_MAX    1024u
 
 /* One piece of what is hashed: pieces follow each other without anything between them. */
 struct piece {
@@ -20,7 +22,10 @@ int sha384(uint8_t out[SHA384_LEN], const struct piece *pieces, size_t n);
 int hkdf_extract(uint8_t prk[SHA384_LEN], const uint8_t *salt, size_t salt_len, const uint8_t *ikm,
                  size_t ikm_len);
 
-/* Likewise; @info is the label and what follows it; @out_len is at most 255 * 48. */
+/*
+ * Likewise; @info is the label and what follows it, at most HKDF_INFO_PIECES and HKDF_INFO_MAX bytes
+ * together; @out_len is 1 to 255 * 48.
+ */
 int hkdf_expand(uint8_t *out, size_t out_len, const uint8_t prk[SHA384_LEN], const struct piece *info,
                 size_t n);
 
