@@ -27,21 +27,15 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <limits.h>
-#include <pthread.h>
 #include <stdbool.h>
 #include <string.h>
 
-#include <openssl/core_names.h>
-#include <openssl/evp.h>
-#include <openssl/params.h>
-
+#include "crypt/aead.h"
 #include "crypt/hkdf.h"
 #include "crypt/secret.h"
+#include "crypt/window.h"
 #include "wire/cursor.h"
 
-#define KEY_LEN   32u
-#define IV_LEN    12u
 #define EPOCH_MAX ((UINT32_C(1) << 24) - 1) /* the last: it has 24 bits */
 #define AHEAD_MAX 64u
 
@@ -64,7 +58,8 @@ static bool header_get(struct header *h, const uint8_t *rec, size_t len)
         h->type    = (uint8_t)rd_be(&r, 1);
         h->epoch   = (uint32_t)rd_be(&r, 3);
         h->counter = (uint32_t)rd_be(&r, 4);
-        return len >= RECORD_OVERHEAD && len <= INT_MAX && h->type <= RECORD_CLOSE;
+        return len >= RECORD_OVERHEAD && len - RECORD_OVERHEAD <= RECORD_CONTENT_MAX &&
+               h->type <= RECORD_CLOSE;
 }
 
 static void header_put(const struct header *h, uint8_t out[RECORD_HDR])
@@ -79,8 +74,8 @@ static void header_put(const struct header *h, uint8_t out[RECORD_HDR])
 /* -- key schedule ----------------------------------------------------------- */
 
 struct keys {
-        uint8_t key[KEY_LEN];
-        uint8_t iv[IV_LEN];
+        uint8_t key[AEAD_KEY];
+        uint8_t iv[AEAD_NONCE];
 };
 
 struct chain {
@@ -116,81 +111,50 @@ static int chain_step(struct chain *c, struct keys *k)
 /* -- cipher ----------------------------------------------------------------- */
 
 struct cipher {
-        EVP_CIPHER_CTX *ctx; /* NULL: not in use */
-        uint8_t         iv[IV_LEN];
+        struct aead aead;
+        uint8_t     iv[AEAD_NONCE];
 };
 
-static EVP_CIPHER *aes_256_gcm;
-
-static void fetch(void)
+static bool cipher_usable(const struct cipher *c)
 {
-        aes_256_gcm = EVP_CIPHER_fetch(NULL, "AES-256-GCM", NULL);
+        return c->aead.ctx != NULL;
 }
 
-/* For sealing or for opening. An unused one gets its context. */
-static int cipher_set(struct cipher *c, const struct keys *k, bool seal)
+static int cipher_set(struct cipher *c, const struct keys *k, enum aead_use use)
 {
-        static pthread_once_t once = PTHREAD_ONCE_INIT;
-
-        pthread_once(&once, fetch);
-        if (aes_256_gcm == NULL || (c->ctx == NULL && (c->ctx = EVP_CIPHER_CTX_new()) == NULL))
-                return -ENOMEM;
-        memcpy(c->iv, k->iv, IV_LEN);
-        return EVP_CipherInit_ex2(c->ctx, aes_256_gcm, k->key, NULL, seal, NULL) ? 0 : -ENOMEM;
+        memcpy(c->iv, k->iv, sizeof(c->iv));
+        return aead_set(&c->aead, k->key, use);
 }
 
-/* OpenSSL wipes the expanded key with the context. */
 static void cipher_end(struct cipher *c)
 {
-        EVP_CIPHER_CTX_free(c->ctx);
+        aead_end(&c->aead);
         secret_wipe(c, sizeof(*c));
 }
 
 /* iv XOR (0^32 | header) */
-static void nonce_make(uint8_t nonce[IV_LEN], const uint8_t iv[IV_LEN], const uint8_t hdr[RECORD_HDR])
+static void nonce_make(uint8_t nonce[AEAD_NONCE], const struct cipher *c, const uint8_t hdr[RECORD_HDR])
 {
-        memcpy(nonce, iv, IV_LEN);
+        memcpy(nonce, c->iv, AEAD_NONCE);
         for (size_t i = 0; i < RECORD_HDR; i++)
-                nonce[IV_LEN - RECORD_HDR + i] ^= hdr[i];
-}
-
-static OSSL_PARAM tag_param(uint8_t tag[RECORD_TAG])
-{
-        return OSSL_PARAM_construct_octet_string(OSSL_CIPHER_PARAM_AEAD_TAG, tag, RECORD_TAG);
+                nonce[AEAD_NONCE - RECORD_HDR + i] ^= hdr[i];
 }
 
 /* Content and tag to behind the header, which is at @rec already. */
 static bool cipher_seal(const struct cipher *c, const void *in, size_t n, uint8_t *rec)
 {
-        uint8_t   *text  = rec + RECORD_HDR;
-        OSSL_PARAM tag[] = {tag_param(text + n), OSSL_PARAM_construct_end()};
-        uint8_t    nonce[IV_LEN];
-        int        len;
+        uint8_t nonce[AEAD_NONCE];
 
-        nonce_make(nonce, c->iv, rec);
-        return EVP_EncryptInit_ex2(c->ctx, NULL, NULL, nonce, NULL) &&
-               EVP_EncryptUpdate(c->ctx, NULL, &len, rec, RECORD_HDR) &&
-               EVP_EncryptUpdate(c->ctx, text, &len, in, (int)n) &&
-               EVP_EncryptFinal_ex(c->ctx, text + n, &len) && EVP_CIPHER_CTX_get_params(c->ctx, tag);
+        nonce_make(nonce, c, rec);
+        return aead_seal(&c->aead, nonce, rec, RECORD_HDR, in, n, rec + RECORD_HDR);
 }
 
-/* Whether the record has a good tag; its content, or zeros, to @out. A bad tag leaves no error in OpenSSL's queue. */
 static bool cipher_open(const struct cipher *c, const uint8_t *rec, size_t n, uint8_t *out)
 {
-        const uint8_t *text  = rec + RECORD_HDR;
-        OSSL_PARAM     tag[] = {tag_param((uint8_t *)text + n), OSSL_PARAM_construct_end()};
-        uint8_t        nonce[IV_LEN];
-        int            len;
-        bool           good;
+        uint8_t nonce[AEAD_NONCE];
 
-        nonce_make(nonce, c->iv, rec);
-        good = EVP_DecryptInit_ex2(c->ctx, NULL, NULL, nonce, tag) &&
-               EVP_DecryptUpdate(c->ctx, NULL, &len, rec, RECORD_HDR) &&
-               EVP_DecryptUpdate(c->ctx, out, &len, text, (int)n) &&
-               EVP_DecryptFinal_ex(c->ctx, out + n, &len) > 0;
-        if (!good)
-                secret_wipe(out, n);
-        return good;
+        nonce_make(nonce, c, rec);
+        return aead_open(&c->aead, nonce, rec, RECORD_HDR, rec + RECORD_HDR, n, out);
 }
 
 /* -- sender ----------------------------------------------------------------- */
@@ -212,7 +176,7 @@ static int tx_enter(struct record_tx *t, int64_t now_ns)
 
         if (r < 0)
                 return r;
-        r = cipher_set(&t->cipher, &k, true);
+        r = cipher_set(&t->cipher, &k, AEAD_SEAL);
         secret_wipe(&k, sizeof(k));
         if (r < 0) { /* neither in the old epoch nor in the new one */
                 cipher_end(&t->cipher);
@@ -260,7 +224,7 @@ static bool tx_epoch_over(const struct record_tx *t, int64_t now_ns)
 
 static int tx_ready(struct record_tx *t, int64_t now_ns)
 {
-        if (t->cipher.ctx == NULL)
+        if (!cipher_usable(&t->cipher))
                 return -EPERM;
         if (!tx_epoch_over(t, now_ns))
                 return 0;
@@ -276,60 +240,12 @@ ptrdiff_t record_seal(struct record_tx *t, enum record_type type, const void *in
         if (r < 0)
                 return r;
         header_put(&(struct header){(uint8_t)type, t->epoch, t->counter++}, out);
-        if (!cipher_seal(&t->cipher, in, n, out)) {
-                secret_wipe(out, n + RECORD_OVERHEAD);
-                return -ENOMEM;
-        }
-        return (ptrdiff_t)(n + RECORD_OVERHEAD);
+        return cipher_seal(&t->cipher, in, n, out) ? (ptrdiff_t)(n + RECORD_OVERHEAD) : -ENOMEM;
 }
 
 uint32_t record_tx_epoch(const struct record_tx *t)
 {
         return t->epoch;
-}
-
-/* -- replay window ---------------------------------------------------------- */
-
-/* One word more than the window is wide: the word of the newest counter is partly in the future (RFC 6479). */
-#define WINDOW       4096u
-#define WINDOW_WORDS (WINDOW / 64 + 1)
-
-struct window {
-        uint64_t end; /* one past the highest counter seen */
-        uint64_t seen[WINDOW_WORDS];
-};
-
-static uint64_t *window_word(struct window *w, uint64_t counter)
-{
-        return &w->seen[counter / 64 % WINDOW_WORDS];
-}
-
-/* Neither seen nor too old to tell. */
-static bool window_fresh(struct window *w, uint32_t counter)
-{
-        if (counter >= w->end)
-                return true;
-        return counter + (uint64_t)WINDOW >= w->end && !(*window_word(w, counter) >> counter % 64 & 1);
-}
-
-/* Clears the words that the window enters as its end moves past @counter. */
-static void window_advance(struct window *w, uint32_t counter)
-{
-        uint64_t first = w->end == 0 ? 0 : (w->end - 1) / 64 + 1;
-        uint64_t last  = counter / 64;
-
-        if (last + 1 - first > WINDOW_WORDS)
-                first = last + 1 - WINDOW_WORDS;
-        for (uint64_t word = first; word <= last; word++)
-                w->seen[word % WINDOW_WORDS] = 0;
-        w->end = (uint64_t)counter + 1;
-}
-
-static void window_accept(struct window *w, uint32_t counter)
-{
-        if (counter >= w->end)
-                window_advance(w, counter);
-        *window_word(w, counter) |= UINT64_C(1) << counter % 64;
 }
 
 /* -- receiver --------------------------------------------------------------- */
@@ -361,7 +277,7 @@ static int rx_start(struct record_rx *r)
         int         e = chain_step(&r->chain, &k);
 
         if (e == 0)
-                e = cipher_set(&r->current.cipher, &k, false);
+                e = cipher_set(&r->current.cipher, &k, AEAD_OPEN);
         secret_wipe(&k, sizeof(k));
         return e;
 }
@@ -406,7 +322,7 @@ static void epoch_end(struct epoch *e)
 
 void record_rx_expire(struct record_rx *r, int64_t now_ns)
 {
-        if (r->previous.cipher.ctx != NULL && now_ns - r->moved_ns >= PREVIOUS_NS)
+        if (cipher_usable(&r->previous.cipher) && now_ns - r->moved_ns >= PREVIOUS_NS)
                 epoch_end(&r->previous);
 }
 
@@ -450,11 +366,11 @@ static int next_set(struct record_rx *r, uint32_t number)
 {
         int e;
 
-        if (r->next.ctx != NULL && r->next_number == number)
+        if (cipher_usable(&r->next) && r->next_number == number)
                 return 0;
         e = ahead_derive(r, number);
         if (e == 0)
-                e = cipher_set(&r->next, &r->ahead->keys[number % AHEAD_MAX], false);
+                e = cipher_set(&r->next, &r->ahead->keys[number % AHEAD_MAX], AEAD_OPEN);
         if (e < 0)
                 cipher_end(&r->next);
         r->next_number = number;
@@ -502,7 +418,7 @@ ptrdiff_t record_open(struct record_rx *r, const uint8_t *rec, size_t len, int64
         struct header h;
         ptrdiff_t     n;
 
-        if (r->current.cipher.ctx == NULL)
+        if (!cipher_usable(&r->current.cipher))
                 return -EPERM;
         if (r->forged >= r->forged_max)
                 return -EPROTO;
@@ -513,7 +429,7 @@ ptrdiff_t record_open(struct record_rx *r, const uint8_t *rec, size_t len, int64
                 n = open_held(r, &r->current, rec, len - RECORD_OVERHEAD, out, h.counter);
         else if (h.epoch > r->current.number)
                 n = open_ahead(r, &h, rec, len - RECORD_OVERHEAD, now_ns, out);
-        else if (h.epoch == r->previous.number && r->previous.cipher.ctx != NULL)
+        else if (h.epoch == r->previous.number && cipher_usable(&r->previous.cipher))
                 n = open_held(r, &r->previous, rec, len - RECORD_OVERHEAD, out, h.counter);
         else
                 n = rx_replayed(r);

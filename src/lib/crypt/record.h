@@ -30,7 +30,7 @@
 #define RECORD_HDR         8u
 #define RECORD_TAG         16u
 #define RECORD_OVERHEAD    (RECORD_HDR + RECORD_TAG)
-#define RECORD_CONTENT_MAX (UINT32_C(1) << 30)
+#define RECORD_CONTENT_MAX (UINT32_C(1) << 30) /* nothing that travels comes near */
 
 enum record_type { RECORD_DATA = 0, RECORD_KEEPALIVE = 1, RECORD_CLOSE = 2 };
 
