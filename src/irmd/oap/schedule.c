@@ -2,15 +2,9 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <openssl/err.h>
-#include <openssl/evp.h>
-#include <pthread.h>
 #include <string.h>
 
 #include "crypt/secret.h"
-
-#define KEY   32u
-#define NONCE 12u
 
 static const char client_label[] = "Ouroboros OAP v1 client";
 static const char server_label[] = "Ouroboros OAP v1 server";
@@ -36,12 +30,12 @@ static void text_add(struct signed_text *t, const void *data, size_t len)
         t->len += len;
 }
 
-/* Adds the hash of @s, which stands for it. */
-static int text_add_hash(struct signed_text *t, struct span s)
+/* Adds the hash of both, which stands for them. */
+static int text_add_hash(struct signed_text *t, struct span a, struct span b)
 {
         uint8_t hash[SHA384_LEN];
 
-        if (sha384(hash, (struct piece[]){{s.p, s.len}}, 1) < 0)
+        if (sha384(hash, (struct piece[]){{a.p, a.len}, {b.p, b.len}}, 2) < 0)
                 return -ENOMEM;
         text_add(t, hash, sizeof(hash));
         return 0;
@@ -52,17 +46,17 @@ int schedule_client_text(struct signed_text *t, const uint8_t ctx[SHA384_LEN], s
         t->len = 0;
         text_add(t, client_label, sizeof(client_label));
         text_add(t, ctx, SHA384_LEN);
-        return text_add_hash(t, request);
+        return text_add_hash(t, request, (struct span){NULL, 0});
 }
 
 int schedule_server_text(struct signed_text *t, const uint8_t ctx[SHA384_LEN],
-                         const uint8_t request[SHA384_LEN], struct span response)
+                         const uint8_t request[SHA384_LEN], struct span head, struct span body)
 {
         t->len = 0;
         text_add(t, server_label, sizeof(server_label));
         text_add(t, ctx, SHA384_LEN);
         text_add(t, request, SHA384_LEN);
-        return text_add_hash(t, response);
+        return text_add_hash(t, head, body);
 }
 
 int schedule_replay_key(const struct signed_text *t, uint8_t key[REPLAY_KEY])
@@ -111,57 +105,27 @@ int schedule_finish(const struct schedule *s, struct span body, struct oap_keys 
 
 /* -- the response's body --------------------------------------------------------- */
 
-static EVP_CIPHER *gcm; /* NULL: OpenSSL has none, or no memory */
-
-static void fetch_gcm(void)
+int schedule_seal(const struct schedule *s, struct span head, struct span body, uint8_t *out)
 {
-        gcm = EVP_CIPHER_fetch(NULL, "AES-256-GCM", NULL);
-}
+        struct aead a  = {NULL};
+        bool        ok = aead_set(&a, s->reply, AEAD_SEAL) == 0 &&
+                  aead_seal(&a, s->reply + AEAD_KEY, head.p, head.len, body.p, body.len, out);
 
-/* Key, nonce and additional data are set. NULL: out of memory. */
-static EVP_CIPHER_CTX *gcm_begin(const struct schedule *s, struct span head, int encrypt)
-{
-        static pthread_once_t once = PTHREAD_ONCE_INIT;
-        EVP_CIPHER_CTX       *c;
-        int                   n;
-
-        pthread_once(&once, fetch_gcm);
-        c = gcm == NULL ? NULL : EVP_CIPHER_CTX_new();
-        if (c != NULL && EVP_CipherInit_ex2(c, gcm, s->reply, s->reply + KEY, encrypt, NULL) == 1 &&
-            EVP_CipherUpdate(c, NULL, &n, head.p, (int)head.len) == 1)
-                return c;
-        EVP_CIPHER_CTX_free(c);
-        return NULL;
-}
-
-int schedule_seal(const struct schedule *s, struct span head, uint8_t *body, size_t len)
-{
-        EVP_CIPHER_CTX *c = gcm_begin(s, head, 1);
-        int             n;
-        bool            ok = c != NULL && EVP_CipherUpdate(c, body, &n, body, (int)len) == 1 &&
-                  EVP_CipherFinal_ex(c, body + len, &n) == 1 &&
-                  EVP_CIPHER_CTX_ctrl(c, EVP_CTRL_AEAD_GET_TAG, SCHEDULE_TAG, body + len) == 1;
-
-        EVP_CIPHER_CTX_free(c);
+        aead_end(&a);
         return ok ? 0 : -ENOMEM;
 }
 
 int schedule_open(const struct schedule *s, struct span head, struct span sealed, uint8_t *out)
 {
-        EVP_CIPHER_CTX *c   = gcm_begin(s, head, 0);
-        size_t          len = sealed.len - SCHEDULE_TAG;
-        uint8_t         tag[SCHEDULE_TAG];
-        int             n, r = -ENOMEM;
+        struct aead a = {NULL};
+        int         r = -ENOMEM;
 
         assert(sealed.len >= SCHEDULE_TAG);
-        memcpy(tag, sealed.p + len, sizeof(tag));
-        if (c != NULL && EVP_CIPHER_CTX_ctrl(c, EVP_CTRL_AEAD_SET_TAG, sizeof(tag), tag) == 1 &&
-            EVP_CipherUpdate(c, out, &n, sealed.p, (int)len) == 1)
-                r = EVP_CipherFinal_ex(c, out + len, &n) == 1 ? 0 : -EBADMSG;
-        if (r < 0) {
-                secret_wipe(out, len);
-                ERR_clear_error();
-        }
-        EVP_CIPHER_CTX_free(c);
+        if (aead_set(&a, s->reply, AEAD_OPEN) == 0)
+                r = aead_open(&a, s->reply + AEAD_KEY, head.p, head.len, sealed.p, sealed.len - SCHEDULE_TAG,
+                              out)
+                            ? 0
+                            : -EBADMSG;
+        aead_end(&a);
         return r;
 }
