@@ -56,7 +56,9 @@ static void help(void)
                "      --runtime-dir DIR  where the socket irm.sock is made ($OUROBOROS_RUNTIME_DIR, else\n"
                "                         " DEFAULT_RUNTIME_DIR " or $XDG_RUNTIME_DIR/ouroboros)\n"
                "      --config-dir DIR   configuration ($OUROBOROS_CONFIG_DIR, else %s)\n"
-               "      --state-dir DIR    what must outlive the daemon ($OUROBOROS_STATE_DIR, else %s)\n"
+               "      --state-dir DIR    what must outlive the daemon, and the audit log "
+               "($OUROBOROS_STATE_DIR, else\n"
+               "                         %s; for other users $XDG_STATE_HOME/ouroboros)\n"
                "      --ipcp-dir DIR     the ipcpd programs ($OUROBOROS_IPCP_DIR, else %s)\n"
                "      --user USER        who to become when started as root (ouroboros)\n"
                "      --log-level LEVEL  error, warning, info or debug (info)\n"
@@ -116,12 +118,30 @@ static bool default_runtime_dir(char *dst)
         return default_dir(dst, "OUROBOROS_RUNTIME_DIR", path);
 }
 
+/* Of an ordinary user's own instance: as the XDG base directory specification says. */
+static bool default_state_dir(char *dst)
+{
+        char        path[CONF_DIR_MAX];
+        const char *xdg  = getenv("XDG_STATE_HOME");
+        const char *home = getenv("HOME");
+
+        if (geteuid() == 0)
+                snprintf(path, sizeof(path), "%s", O7S_STATE_DIR);
+        else if (xdg != NULL && xdg[0] == '/')
+                snprintf(path, sizeof(path), "%s/ouroboros", xdg);
+        else if (home != NULL && home[0] == '/')
+                snprintf(path, sizeof(path), "%s/.local/state/ouroboros", home);
+        else
+                snprintf(path, sizeof(path), "%s", O7S_STATE_DIR);
+        return default_dir(dst, "OUROBOROS_STATE_DIR", path);
+}
+
 static bool defaults(struct conf *c)
 {
         *c = (struct conf){.log_level = LOG_INFO, .user = "ouroboros", .limits = default_limits()};
         return default_runtime_dir(c->runtime_dir) &&
                default_dir(c->config_dir, "OUROBOROS_CONFIG_DIR", O7S_CONFIG_DIR) &&
-               default_dir(c->state_dir, "OUROBOROS_STATE_DIR", O7S_STATE_DIR) &&
+               default_state_dir(c->state_dir) &&
                default_dir(c->ipcp_dir, "OUROBOROS_IPCP_DIR", O7S_IPCP_DIR);
 }
 

@@ -6,26 +6,34 @@
  *
  *     client's end
  *
- *     NEW       ask      -> ASKED
- *     ASKED     answer   -> OPEN
- *               refuse   -> REFUSED, or ASKED again of the next layer that has the name
- *               timeout  -> TIMED_OUT
- *               close    -> CLOSED
- *     OPEN      close    -> CLOSED
+ *     NEW        ask      -> PREPARING  the request is being signed
+ *                         -> ASKED      it needs no work
+ *     PREPARING  ready    -> ASKED
+ *     ASKED      answer   -> CHECKING   the response is being verified
+ *                         -> OPEN       it needs no work
+ *     CHECKING   ready    -> OPEN
+ *     PREPARING, ASKED
+ *                refuse   -> REFUSED, or on with the next layer that has the name
+ *     CHECKING   refuse   -> REFUSED
  *
  *     server's end
  *
- *     NEW       arrive   -> ARRIVED
- *     ARRIVED   accept   -> OPEN       somebody waits in flow_accept()
- *               wait     -> WAITING    somebody serves, but is busy
- *               start    -> STARTING   a program is being started
+ *     NEW        arrive   -> VERIFYING  the request is being verified
+ *                         -> ARRIVED    it needs no work
+ *     VERIFYING  ready    -> ARRIVED
+ *     ARRIVED    accept   -> ANSWERING  somebody waits in flow_accept(); the response is being signed
+ *                         -> OPEN       it needs no work
+ *                wait     -> WAITING    somebody serves, but is busy
+ *                start    -> STARTING   a program is being started
  *     WAITING, STARTING
- *               accept   -> OPEN
- *               timeout  -> TIMED_OUT
- *     any of these three
- *               refuse   -> REFUSED
- *               close    -> CLOSED
- *     OPEN      close    -> CLOSED
+ *                accept   -> ANSWERING or OPEN
+ *     ANSWERING  ready    -> OPEN
+ *     all of these
+ *                refuse   -> REFUSED
+ *
+ *     both
+ *                timeout  -> TIMED_OUT  all that wait
+ *                close    -> CLOSED     all, OPEN too
  *
  * flow_step() in flow.c alone looks the table up, changes the state, logs the change, and frees what has come
  * to an end.
@@ -39,17 +47,25 @@
 
 #include "irmd.h"
 #include "keep.h"
+#include "oap/chain.h"
+#include "oap/message.h"
 
+struct accept;
+struct handshake;
 struct ipcp;
 struct name;
 struct proc;
 
 enum flow_state {
         FLOW_NEW,
+        FLOW_PREPARING,
         FLOW_ASKED,
+        FLOW_CHECKING,
+        FLOW_VERIFYING,
         FLOW_ARRIVED,
         FLOW_WAITING,
         FLOW_STARTING,
+        FLOW_ANSWERING,
         FLOW_OPEN,
         FLOW_REFUSED, /* from here on it is over, and freed at once */
         FLOW_TIMED_OUT,
@@ -77,8 +93,25 @@ struct flow {
         unsigned        side;
         struct bell     bell; /* client: made early, until the port is */
         struct timeout  patience;
-        int64_t         born_ns;
-        UT_hash_handle  hh;
+        int64_t         born_ns, open_ns;
+
+        struct handshake *handshake; /* until the flow is open */
+        struct accept    *accept;    /* server, while it is being answered: whose flow it will be */
+        uint8_t          *data;      /* client: first data, for every attempt */
+        size_t            data_len;
+        char              kernel[24]; /* who the kernel says the peer is; "": not local        */
+        char              peer[CHAIN_IDENTITY_MAX]; /* who the peer is, as far as it is known  */
+        char             *principal; /* whose credentials this end used                        */
+        uint8_t           oap_id[OAP_ID];
+        bool              has_oap_id;
+        bool              begun; /* in the audit log */
+        bool              authenticated;
+        enum suite        suite;
+
+        const char    *word; /* why it is over, for the audit log; NULL: the result says it */
+        char          *detail;
+        int            result;
+        UT_hash_handle hh;
 };
 
 const char *flow_state_name(enum flow_state s);
@@ -96,20 +129,25 @@ struct flow_wish {
         uint64_t    timeout_ms; /* 0: the default */
         bool        early;
         uint32_t    request;
+        struct span data; /* first data */
 };
 
 /* Asks for a flow; @p is answered now or later. */
 void flow_ask(struct proc *p, const struct flow_wish *wish);
 
 /*
- * The IPCP brings a flow for @n; @twin is the client's end. What becomes of it is the answer to the IPCP's
- * question @id, or with 0 to the twin's.
+ * The IPCP brings a flow for @n with the client's @request (OAP); @twin is the client's end. What becomes of it is
+ * the answer to the IPCP's question @id, or with 0 to the twin's.
  */
-void flow_arrive(struct ipcp *i, uint32_t id, struct name *n, const qosspec_t *qs, struct flow *twin);
+void flow_arrive(struct ipcp *i, uint32_t id, struct name *n, const qosspec_t *qs, struct flow *twin,
+                 struct span request);
 
 /* Somebody has asked for this end, or answered for it, or it is over. Afterwards it may be gone. */
 void flow_refuse(struct flow *f, int result);
 void flow_close(struct flow *f);
+
+/* As flow_close(), for another reason than that its process said so: a @word for the audit log, a constant. */
+void flow_end(struct flow *f, const char *word);
 
 /* What carries it has gone: as flow_close(), and the processes at its ends are told. */
 void flow_down(struct flow *f);

@@ -26,6 +26,8 @@
 #define START_NS (10 * NS_PER_S) /* an IPCP that is not ready by then is given up */
 #define LEAVE_NS (2 * NS_PER_S)  /* one that has not ended by then is killed      */
 
+static const struct span no_bytes;
+
 /* A question that the IPCP has not answered. */
 struct ipcp_call {
         uint32_t       id;
@@ -70,10 +72,10 @@ uint32_t ipcp_ask(struct ipcp *i, Ipcp__Request *req, ipcp_done_fn *done, void *
         return call->id;
 }
 
-static void finish_call(struct ipcp *i, struct ipcp_call *call, int result)
+static void finish_call(struct ipcp *i, struct ipcp_call *call, int result, struct span oap)
 {
         HASH_DEL(i->calls, call);
-        call->done(call->ctx, result);
+        call->done(call->ctx, result, oap);
         free(call);
 }
 
@@ -88,20 +90,26 @@ static void forget_call(struct ipcp *i, uint32_t id)
         free(call);
 }
 
-static void send_reply(struct ipcp *i, uint32_t id, int result, uint64_t flow_id)
+static ProtobufCBinaryData put_span(struct span s)
+{
+        return (ProtobufCBinaryData){.len = s.len, .data = (uint8_t *)s.p};
+}
+
+static void send_reply(struct ipcp *i, uint32_t id, int result, uint64_t flow_id, struct span oap)
 {
         Ipcp__Message m = IPCP__MESSAGE__INIT;
         Ipcp__Reply   r = IPCP__REPLY__INIT;
 
         r.result    = result;
         r.flow_id   = flow_id;
+        r.oap       = put_span(oap);
         m.kind_case = IPCP__MESSAGE__KIND_REPLY;
         m.reply     = &r;
         if (i->chan != NULL)
                 chan_send(i->chan, id, 0, &m.base, NULL, 0);
 }
 
-int ipcp_flow_alloc(struct ipcp *i, const struct reg *r, struct flow *f, ipcp_done_fn *done)
+int ipcp_flow_alloc(struct ipcp *i, const struct reg *r, struct flow *f, struct span oap, ipcp_done_fn *done)
 {
         Ipcp__Request   req   = IPCP__REQUEST__INIT;
         Ipcp__FlowAlloc alloc = IPCP__FLOW_ALLOC__INIT;
@@ -111,15 +119,16 @@ int ipcp_flow_alloc(struct ipcp *i, const struct reg *r, struct flow *f, ipcp_do
         alloc.flow_id  = f->id;
         alloc.hash     = (ProtobufCBinaryData){.len = r->len, .data = (uint8_t *)r->digest};
         alloc.qos      = &qos;
+        alloc.oap      = put_span(oap);
         req.verb_case  = IPCP__REQUEST__VERB_FLOW_ALLOC;
         req.flow_alloc = &alloc;
         f->call        = ipcp_ask(i, &req, done, f);
         return f->call == 0 ? -ENOMEM : 0;
 }
 
-void ipcp_flow_answer(struct ipcp *i, uint32_t id, int result, uint64_t flow_id)
+void ipcp_flow_answer(struct ipcp *i, uint32_t id, int result, uint64_t flow_id, struct span oap)
 {
-        send_reply(i, id, result, flow_id);
+        send_reply(i, id, result, flow_id, oap);
 }
 
 void ipcp_flow_forget(struct ipcp *i, struct flow *f)
@@ -181,7 +190,7 @@ static void cut_off(struct ipcp *i)
         chan_close(i->chan);
         i->chan = NULL;
         while (i->calls != NULL)
-                finish_call(i, i->calls, -EIPCP);
+                finish_call(i, i->calls, -EIPCP, no_bytes);
         while (!TAILQ_EMPTY(&i->flows))
                 flow_down(TAILQ_FIRST(&i->flows));
         while (i->regs != NULL)
@@ -305,13 +314,13 @@ static void on_flow_arrived(struct ipcp *i, uint32_t id, const Ipcp__FlowArrived
         HASH_FIND(hh, i->regs, m->hash.data, m->hash.len, r);
         twin = arrived_twin(i, r, m->twin);
         if (twin != NULL && pb_qos_get(m->qos, &qs) == 0) {
-                flow_arrive(i, id, r->name, &qs, twin);
+                flow_arrive(i, id, r->name, &qs, twin, (struct span){m->oap.data, m->oap.len});
                 return;
         }
         log_dbg("ipcp %s: brings flow %llu, which nobody asked for (any more)", i->name,
                 (unsigned long long)m->twin);
         if (id != 0)
-                send_reply(i, id, -ENOTALLOC, 0);
+                send_reply(i, id, -ENOTALLOC, 0, no_bytes);
 }
 
 static void on_flow_dealloc(struct ipcp *i, const Ipcp__FlowDealloc *m)
@@ -331,7 +340,7 @@ static void on_request(struct ipcp *i, uint32_t id, const Ipcp__Request *m)
         default:
                 log_warn("ipcp %s: asks for verb %d, which is not its to ask", i->name, (int)m->verb_case);
                 if (id != 0)
-                        send_reply(i, id, -EINVAL, 0);
+                        send_reply(i, id, -EINVAL, 0, no_bytes);
         }
 }
 
@@ -341,7 +350,8 @@ static void on_reply(struct ipcp *i, uint32_t id, const Ipcp__Reply *m)
 
         HASH_FIND(hh, i->calls, &id, sizeof(id), call);
         if (call != NULL)
-                finish_call(i, call, m->result > 0 ? -EPROTO : m->result);
+                finish_call(i, call, m->result > 0 ? -EPROTO : m->result,
+                            (struct span){m->oap.data, m->oap.len});
         else
                 log_dbg("ipcp %s: answers question %u, which is not open", i->name, id);
 }
@@ -478,11 +488,12 @@ struct bootstrap {
         struct ipcp_config conf;
 };
 
-static void bootstrapped(void *ctx, int result)
+static void bootstrapped(void *ctx, int result, struct span oap)
 {
         struct bootstrap *b = ctx;
         struct ipcp      *i = b->ipcp;
 
+        (void)oap;
         if (result == 0) {
                 str_copy(i->layer, sizeof(i->layer), b->conf.layer_info.name);
                 i->algo = b->conf.layer_info.dir_hash_algo;
@@ -519,5 +530,5 @@ void ipcp_bootstrap(struct ipcp *i, const struct ipcp_config *conf, struct mgmt 
         req.verb_case = IPCP__REQUEST__VERB_BOOTSTRAP;
         req.bootstrap = &boot;
         if (ipcp_ask(i, &req, bootstrapped, b) == 0)
-                bootstrapped(b, -ENOMEM);
+                bootstrapped(b, -ENOMEM, no_bytes);
 }

@@ -14,6 +14,7 @@
 #include "crypt/hash.h"
 #include "irmd.h"
 #include "name.h"
+#include "oap/message.h"
 
 struct chan;
 struct ipcp_call;
@@ -41,8 +42,8 @@ struct ipcp {
         struct mgmt      *destroyer; /* who waits for it to be gone  */
 };
 
-/* @result: 0 or a negative code. */
-typedef void ipcp_done_fn(void *ctx, int result);
+/* @result: 0 or a negative code; @oap: what came with it. */
+typedef void ipcp_done_fn(void *ctx, int result, struct span oap);
 
 /* NULL: none. */
 struct ipcp *ipcp_by_pid(const struct irmd *d, pid_t pid);
@@ -66,10 +67,10 @@ uint32_t ipcp_ask(struct ipcp *i, struct Ipcp__Request *req, ipcp_done_fn *done,
 void ipcp_tell(struct ipcp *i, struct Ipcp__Request *req);
 
 /* Asks the IPCP for a flow to @r; @done gets @f and the answer, later. 0 or -ENOMEM. */
-int ipcp_flow_alloc(struct ipcp *i, const struct reg *r, struct flow *f, ipcp_done_fn *done);
+int ipcp_flow_alloc(struct ipcp *i, const struct reg *r, struct flow *f, struct span oap, ipcp_done_fn *done);
 
 /* Answers the IPCP's question @id about the flow that arrived. */
-void ipcp_flow_answer(struct ipcp *i, uint32_t id, int result, uint64_t flow_id);
+void ipcp_flow_answer(struct ipcp *i, uint32_t id, int result, uint64_t flow_id, struct span oap);
 
 /* Drops the question that was asked for this end. */
 void ipcp_flow_forget(struct ipcp *i, struct flow *f);

@@ -13,6 +13,7 @@
 
 #include <ouroboros/version.h>
 
+#include "audit.h"
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/log.h"
@@ -25,7 +26,11 @@
 #include "notify.h"
 #include "proc.h"
 #include "quota.h"
+#include "security.h"
 #include "spawn.h"
+#include "work.h"
+
+#define JOURNAL "/run/systemd/journal/socket"
 
 #define ACCEPTS_PER_TURN 64 /* connections taken in one turn of the loop */
 
@@ -117,7 +122,10 @@ static void on_signal(uv_signal_t *h, int signum)
         struct irmd *d = h->data;
 
         if (signum == SIGHUP) {
-                log_info("reload: nothing to reload");
+                log_info("reload: credentials are read again");
+                security_reload(d->security, NULL);
+                if (audit_reopen(d->audit) < 0)
+                        log_err("the audit log cannot be opened again: %s", strerror(errno));
                 return;
         }
         log_info("stopping (%s)", strsignal(signum));
@@ -164,6 +172,34 @@ static int open_socket(struct irmd *d)
         return r;
 }
 
+/* Audit lines are written once a turn. */
+static void turn_over(uv_check_t *h)
+{
+        struct irmd *d = h->data;
+
+        if (audit_pending(d->audit))
+                audit_flush(d->audit);
+}
+
+static int open_security(struct irmd *d)
+{
+        char path[PATH_MAX];
+        int  r;
+
+        snprintf(path, sizeof(path), "%s/audit.jsonl", d->conf->state_dir);
+        r = audit_open(&d->audit, path, JOURNAL);
+        if (r < 0) {
+                log_err("%s: %s; without an audit log no flow is allocated", path, strerror(-r));
+                return -1;
+        }
+        audit_start(d->audit, O7S_VERSION);
+        uv_check_init(&d->loop, &d->turn);
+        d->turn.data = d;
+        uv_check_start(&d->turn, turn_over);
+        d->security = security_open(d);
+        return d->security == NULL ? -1 : 0;
+}
+
 static void open_signals(struct irmd *d)
 {
         static const int wanted[] = {SIGTERM, SIGINT, SIGHUP};
@@ -199,6 +235,8 @@ static int irmd_open(struct irmd *d, const struct conf *conf, int spawner, size_
         if (d->lock_fd < 0 || d->quotas == NULL || d->ticker == NULL || d->spawn == NULL)
                 return -1;
         keeps_init(&d->keeps, d->quotas, fds);
+        if (open_security(d) < 0)
+                return -1;
         open_signals(d);
         return open_socket(d);
 }
@@ -229,6 +267,7 @@ static void irmd_close(struct irmd *d)
                 proc_close(TAILQ_FIRST(&d->procs));
         while (d->names != NULL)
                 name_destroy(d->names);
+        security_close(d->security);
         if (d->spawn != NULL)
                 spawn_close(d->spawn);
         if (d->ticker != NULL)
@@ -237,6 +276,9 @@ static void irmd_close(struct irmd *d)
         uv_walk(&d->loop, close_handle, NULL);
         uv_run(&d->loop, UV_RUN_DEFAULT);
         uv_loop_close(&d->loop);
+        if (d->audit != NULL)
+                audit_stop(d->audit);
+        audit_close(d->audit);
         keeps_fini(&d->keeps);
         quotas_destroy(d->quotas);
         fd_close(&d->listen_fd);

@@ -6,6 +6,8 @@
  *            them (place)
  *     ipcp   an IPC process: its life cycle and the questions asked of it
  *     flow   one end of a flow, from being asked for to the end: the state table of allocation
+ *     handshake   OAP of one end of a flow, with what all of them share (security): credentials, replay cache, …
+ *     audit  the log of who talked to whom
  *     keep   what the daemon keeps of the shared memory of an open flow
  *     verb_* the requests of irm.proto, checked and carried out
  *     spawn  the small process that starts programs
@@ -32,7 +34,9 @@ struct flow;
 struct ipcp;
 struct name;
 struct proc;
+struct audit;
 struct quotas;
+struct security;
 struct spawn;
 struct ticker;
 
@@ -59,6 +63,10 @@ struct irmd {
         struct spawn  *spawn;
         struct quotas *quotas;
         struct keeps   keeps;
+
+        struct security *security;
+        struct audit    *audit;
+        uv_check_t       turn; /* the end of each turn of the loop */
 
         TAILQ_HEAD(, ipcp) ipcps; /* in the order of preference */
         TAILQ_HEAD(, proc) procs;

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -39,19 +40,19 @@ static bool choose_user(const struct conf *conf, struct spawner_user *self)
         return true;
 }
 
-/* Makes the runtime directory, and its parents. One that root makes belongs to the daemon's user. */
-static bool make_runtime_dir(const struct conf *conf, const struct spawner_user *self)
+/* Makes a directory, and its parents. One that root makes belongs to the daemon's user. */
+static bool make_dir(const char *dir, mode_t mode, const struct spawner_user *self)
 {
         char path[CONF_DIR_MAX];
 
         for (size_t i = 1;; i++) {
-                bool last = conf->runtime_dir[i] == '\0';
+                bool last = dir[i] == '\0';
 
-                if (!last && conf->runtime_dir[i] != '/')
+                if (!last && dir[i] != '/')
                         continue;
-                memcpy(path, conf->runtime_dir, i);
+                memcpy(path, dir, i);
                 path[i] = '\0';
-                if (mkdir(path, 0755) == 0) {
+                if (mkdir(path, last ? mode : 0755) == 0) {
                         if (last && geteuid() == 0 && lchown(path, self->uid, self->gid) < 0)
                                 break;
                 } else if (errno != EEXIST) {
@@ -79,6 +80,18 @@ static bool drop_root(const struct conf *conf, const struct spawner_user *self)
         return false;
 }
 
+/*
+ * Private keys and secrets of flows are in our memory: no core file, and nobody of our user may look into it. A
+ * sanitizer has to.
+ */
+static void hide_memory(void)
+{
+#ifndef __SANITIZE_ADDRESS__
+        if (prctl(PR_SET_DUMPABLE, 0) < 0)
+                log_warn("cannot keep others from reading our memory: %s", strerror(errno));
+#endif
+}
+
 int main(int argc, char **argv)
 {
         static struct conf  conf;
@@ -94,7 +107,8 @@ int main(int argc, char **argv)
                 dup2(STDOUT_FILENO, STDERR_FILENO);
         log_init("irmd", conf.log_level);
         signal(SIGPIPE, SIG_IGN);
-        if (!choose_user(&conf, &self) || !make_runtime_dir(&conf, &self))
+        if (!choose_user(&conf, &self) || !make_dir(conf.runtime_dir, 0755, &self) ||
+            !make_dir(conf.state_dir, 0700, &self))
                 return EXIT_FAILURE;
         spawner = spawner_fork(&self);
         if (spawner < 0) {
@@ -104,5 +118,6 @@ int main(int argc, char **argv)
         fd_raise_limit(FDS_WANTED); /* while we may */
         if (!drop_root(&conf, &self))
                 return EXIT_FAILURE;
+        hide_memory();
         return irmd_run(&conf, spawner);
 }

@@ -1,6 +1,7 @@
 #include "proc.h"
 
 #include <errno.h>
+#include <pwd.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -55,11 +56,22 @@ void proc_refuse(struct proc *p, uint32_t id, int result, const char *fmt, ...)
 
 /* -- waiting for flows ----------------------------------------------------- */
 
-static void accept_free(struct accept *a)
+static void accept_remove(struct accept *a)
 {
         irmd_timeout_cancel(a->proc->irmd, &a->patience);
-        TAILQ_REMOVE(&a->proc->accepts, a, by_proc);
-        a->proc->n_accepts--;
+        if (a->flow != NULL) {
+                TAILQ_REMOVE(&a->proc->taken, a, by_proc);
+        } else {
+                TAILQ_REMOVE(&a->proc->accepts, a, by_proc);
+                a->proc->n_accepts--;
+        }
+}
+
+static void accept_free(struct accept *a)
+{
+        accept_remove(a);
+        if (a->flow != NULL)
+                a->flow->accept = NULL;
         free(a);
 }
 
@@ -71,30 +83,54 @@ static void accept_timed_out(struct timeout *t)
         accept_free(a);
 }
 
-uint32_t accept_take(struct proc *p)
+struct accept *accept_take(struct proc *p, struct flow *f)
 {
-        struct accept *a  = TAILQ_FIRST(&p->accepts);
-        uint32_t       id = a->id;
+        struct accept *a = TAILQ_FIRST(&p->accepts);
+
+        accept_remove(a);
+        a->flow = f;
+        TAILQ_INSERT_TAIL(&p->taken, a, by_proc);
+        return a;
+}
+
+void accept_give_back(struct accept *a)
+{
+        struct proc *p = a->proc;
+
+        accept_remove(a);
+        a->flow = NULL;
+        TAILQ_INSERT_HEAD(&p->accepts, a, by_proc);
+        p->n_accepts++;
+        if (a->due_ns != CLOCK_NEVER && irmd_timeout_set(p->irmd, &a->patience, a->due_ns) < 0)
+                accept_timed_out(&a->patience);
+}
+
+uint32_t accept_end(struct accept *a)
+{
+        uint32_t id = a->id;
 
         accept_free(a);
         return id;
 }
 
-int accept_wait(struct proc *p, uint32_t id, uint64_t timeout_ms)
+int accept_wait(struct proc *p, uint32_t id, uint64_t timeout_ms, const uint8_t *data, size_t data_len)
 {
         struct accept *a;
 
         if (p->n_accepts >= ACCEPTS_MAX)
                 return -EUSERS;
-        a = calloc(1, sizeof(*a));
+        a = calloc(1, sizeof(*a) + data_len);
         if (a == NULL)
                 return -ENOMEM;
         a->proc         = p;
         a->id           = id;
         a->patience.due = accept_timed_out;
-        if (timeout_ms > 0 &&
-            irmd_timeout_set(p->irmd, &a->patience,
-                             clock_after(clock_now_ns(), (int64_t)timeout_ms * NS_PER_MS)) < 0) {
+        a->data_len     = data_len;
+        if (data_len > 0)
+                memcpy(a->data, data, data_len);
+        a->due_ns =
+                timeout_ms == 0 ? CLOCK_NEVER : clock_after(clock_now_ns(), (int64_t)timeout_ms * NS_PER_MS);
+        if (timeout_ms > 0 && irmd_timeout_set(p->irmd, &a->patience, a->due_ns) < 0) {
                 free(a);
                 return -ENOMEM;
         }
@@ -103,17 +139,28 @@ int accept_wait(struct proc *p, uint32_t id, uint64_t timeout_ms)
         return 0;
 }
 
-bool accept_cancel(struct proc *p, uint32_t id)
+static struct accept *accept_of_request(const struct proc *p, uint32_t id, bool waiting_only)
 {
         struct accept *a;
 
         TAILQ_FOREACH (a, &p->accepts, by_proc) {
-                if (a->id == id) {
-                        accept_free(a);
-                        return true;
-                }
+                if (a->id == id)
+                        return a;
         }
-        return false;
+        TAILQ_FOREACH (a, &p->taken, by_proc) {
+                if (a->id == id && !waiting_only)
+                        return a;
+        }
+        return NULL;
+}
+
+bool accept_cancel(struct proc *p, uint32_t id, bool waiting_only)
+{
+        struct accept *a = accept_of_request(p, id, waiting_only);
+
+        if (a != NULL)
+                accept_free(a);
+        return a != NULL;
 }
 
 void proc_ring_watch(struct proc *p)
@@ -247,6 +294,19 @@ static void seen(void *ctx, const char *exe, const char *script)
         bind_refresh_proc(p);
 }
 
+const char *proc_user(struct proc *p)
+{
+        char          buf[4096];
+        struct passwd pw, *found = NULL;
+
+        if (p->user == NULL) {
+                if (getpwuid_r(p->uid, &pw, buf, sizeof(buf), &found) != 0)
+                        found = NULL;
+                p->user = strdup(found != NULL ? found->pw_name : "");
+        }
+        return p->user != NULL ? p->user : "";
+}
+
 static struct proc *proc_new(struct irmd *d, const struct ctl_peer *peer, struct quota *q)
 {
         struct proc *p = calloc(1, sizeof(*p));
@@ -261,6 +321,7 @@ static struct proc *proc_new(struct irmd *d, const struct ctl_peer *peer, struct
         p->watch  = BELL_NONE;
         TAILQ_INIT(&p->flows);
         TAILQ_INIT(&p->accepts);
+        TAILQ_INIT(&p->taken);
         TAILQ_INIT(&p->links);
         return p;
 }
@@ -312,8 +373,10 @@ void proc_close(struct proc *p)
         spawn_forget(d->spawn, p);
         while (!TAILQ_EMPTY(&p->accepts))
                 accept_free(TAILQ_FIRST(&p->accepts));
+        while (!TAILQ_EMPTY(&p->taken))
+                accept_free(TAILQ_FIRST(&p->taken));
         while (!TAILQ_EMPTY(&p->flows))
-                flow_close(TAILQ_FIRST(&p->flows));
+                flow_end(TAILQ_FIRST(&p->flows), "died");
         keeps_forget(&d->keeps, p->serial);
         bind_drop_proc(p);
         bell_close(&p->watch);
@@ -322,6 +385,7 @@ void proc_close(struct proc *p)
         quota_disconnect(d->quotas, p->quota);
         free(p->exe);
         free(p->script);
+        free(p->user);
         free(p);
 }
 

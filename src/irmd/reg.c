@@ -55,8 +55,9 @@ void reg_drop(struct reg *r)
         reg_free(r);
 }
 
-static void registered(void *ctx, int result)
+static void registered(void *ctx, int result, struct span oap)
 {
+        (void)oap;
         mgmt_done(ctx, result, NULL);
 }
 

@@ -17,6 +17,7 @@
 
 struct chains;
 struct keypool;
+struct sources;
 struct watch;
 struct work;
 
@@ -33,9 +34,11 @@ struct security {
         struct replay      *replay;
         struct keypool     *keys;
         struct work        *work;
+        struct sources     *sources;
         struct watch       *watch;
         int                 horizon_fd;
-        bool                reading, again;
+        int64_t             newest_ns; /* timestamp of the newest request that was accepted */
+        bool                reading, again, closing;
         TAILQ_HEAD(, security_wish) wishes; /* for the next reading */
         TAILQ_HEAD(, security_wish) being_read;
 };

@@ -77,6 +77,7 @@ static void drop_first(struct chan *c)
         STAILQ_REMOVE_HEAD(&c->queue, next);
         c->queued -= weight(o);
         fd_close_all(o->fds, o->n_fds);
+        explicit_bzero(o->body, o->len);
         free(o);
 }
 
@@ -109,6 +110,7 @@ static int enqueue(struct chan *c, const struct frame *f, const uint8_t *body, s
                 r = -ENOBUFS;
         if (r < 0) {
                 fd_close_all(o->fds, o->n_fds);
+                explicit_bzero(o->body, o->len);
                 free(o);
                 return r;
         }
@@ -138,6 +140,7 @@ void chan_send(struct chan *c, uint32_t id, uint8_t flags, const struct Protobuf
                 r = ctl_send(c->sock, &f, body, len, fds, n_fds, MSG_DONTWAIT);
         if (r == -EAGAIN)
                 r = enqueue(c, &f, body, len, fds, n_fds);
+        explicit_bzero(body, len); /* it may have held the secrets of a flow */
         if (r < 0)
                 fail(c, r);
 }

@@ -1,0 +1,437 @@
+#include "handshake.h"
+
+#include <errno.h>
+#include <openssl/rand.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "flow.h"
+#include "horizon.h"
+#include "keypool.h"
+#include "wire/qos.h"
+#include "source.h"
+#include "work.h"
+
+#define N_STEPS 2 /* that may run at once: agreement and signature */
+
+typedef enum oap_reason step_fn(struct handshake *h);
+typedef int             next_fn(struct handshake *h, int r);
+
+struct step {
+        struct job        job;
+        struct handshake *handshake;
+        step_fn          *fn;
+        enum oap_reason   result;
+};
+
+struct handshake {
+        struct security       *security;
+        struct flow           *flow; /* NULL: nobody waits any more; freed with the last step */
+        const struct creds    *creds;
+        const struct identity *identity;
+        struct oap_client     *client; /* one of the two */
+        struct oap_server     *server;
+        bool                   hold;
+        bool                   keyed; /* server: has its key pair          */
+        uint8_t               *in;    /* what came, or the data to be sent */
+        size_t                 in_len;
+        struct span            out;
+        int64_t                keep_ns; /* horizon that must be on the disk first */
+        struct source_tag      source;
+        bool                   entered; /* counted at the source */
+        struct step            step[N_STEPS];
+        unsigned               running;
+        next_fn               *next; /* what to do when no step runs any more */
+        handshake_fn          *done;
+};
+
+/* -- birth and death ------------------------------------------------------- */
+
+static struct handshake *handshake_new(struct flow *f, const struct identity *id, const struct stance *st)
+{
+        struct handshake *h = calloc(1, sizeof(*h));
+
+        if (h == NULL)
+                return NULL;
+        h->security = f->irmd->security;
+        h->flow     = f;
+        h->creds    = creds_ref(h->security->creds);
+        h->identity = st->sign ? id : NULL;
+        h->hold     = st->hold;
+        for (size_t i = 0; i < N_STEPS; i++)
+                h->step[i].handshake = h;
+        return h;
+}
+
+static void drop_in(struct handshake *h)
+{
+        free(h->in);
+        h->in     = NULL;
+        h->in_len = 0;
+}
+
+static void leave_source(struct handshake *h)
+{
+        if (h->entered)
+                source_leave(h->security->sources, &h->source);
+        h->entered = false;
+}
+
+static void destroy(struct handshake *h)
+{
+        leave_source(h);
+        oap_client_destroy(h->client);
+        oap_server_destroy(h->server);
+        creds_unref(h->creds);
+        drop_in(h);
+        free(h);
+}
+
+void handshake_free(struct handshake *h)
+{
+        if (h == NULL)
+                return;
+        h->flow = NULL;
+        if (h->running == 0)
+                destroy(h);
+}
+
+static struct oap_context context_of(const struct flow *f)
+{
+        struct oap_context c = {.dst = f->dst};
+
+        qos_wire_put(&f->qos, c.qos);
+        return c;
+}
+
+int handshake_client(struct handshake **out, struct flow *f, const char *principal, const char *kernel,
+                     struct span data)
+{
+        const struct identity *id;
+        struct stance          st;
+        struct oap_client_conf conf;
+        uint8_t                random[OAP_ID];
+        enum oap_reason        r = security_client(f->irmd->security, principal, kernel != NULL, &st, &id);
+        struct handshake      *h;
+
+        if (r != OAP_OK)
+                return r;
+        if (RAND_bytes(random, sizeof(random)) != 1)
+                return OAP_INTERNAL;
+        h = handshake_new(f, id, &st);
+        if (h == NULL)
+                return OAP_INTERNAL;
+        conf = (struct oap_client_conf){
+                .ctx      = context_of(f),
+                .stance   = st,
+                .creds    = h->creds,
+                .identity = id,
+                .chains   = h->security->chains,
+                .id       = random,
+                .data     = data.p,
+                .data_len = data.len,
+                .kex      = st.suite == SUITE_PLAIN ? NULL
+                                                    : keypool_take(h->security->keys, ROLE_CLIENT, st.suite),
+        };
+        h->client = oap_client_create(&conf);
+        if (h->client == NULL) {
+                destroy(h);
+                return OAP_INTERNAL;
+        }
+        *out = h;
+        return OAP_OK;
+}
+
+int handshake_server(struct handshake **out, struct flow *f, const char *kernel)
+{
+        const struct identity *id;
+        struct stance          st;
+        struct oap_server_conf conf;
+        enum oap_reason        r = security_server(f->irmd->security, f->dst, kernel != NULL, &st, &id);
+        struct handshake      *h;
+
+        if (r != OAP_OK)
+                return r;
+        h = handshake_new(f, id, &st);
+        if (h == NULL)
+                return OAP_INTERNAL;
+        if (kernel != NULL)
+                strncpy(h->source.bytes, kernel, sizeof(h->source.bytes) - 1);
+        conf = (struct oap_server_conf){
+                .ctx      = context_of(f),
+                .stance   = st,
+                .creds    = h->creds,
+                .identity = id,
+                .chains   = h->security->chains,
+                .kernel   = st.kernel ? kernel : NULL,
+        };
+        h->server = oap_server_create(&conf);
+        if (h->server == NULL) {
+                destroy(h);
+                return OAP_INTERNAL;
+        }
+        *out = h;
+        return OAP_OK;
+}
+
+/* -- steps ----------------------------------------------------------------- */
+
+static void run(struct job *j)
+{
+        struct step *s = (struct step *)(void *)j;
+
+        s->result = s->fn(s->handshake);
+}
+
+/* The first of the results that is not good. */
+static int result_of(struct handshake *h)
+{
+        for (size_t i = 0; i < N_STEPS; i++) {
+                if (h->step[i].result != OAP_OK)
+                        return h->step[i].result;
+        }
+        return OAP_OK;
+}
+
+static void step_done(struct job *j)
+{
+        struct handshake *h = ((struct step *)(void *)j)->handshake;
+        handshake_fn     *done;
+        int               r;
+
+        if (--h->running > 0)
+                return;
+        if (h->flow == NULL) {
+                destroy(h);
+                return;
+        }
+        done = h->done;
+        r    = h->next(h, result_of(h));
+        if (r != HANDSHAKE_LATER)
+                done(h->flow, r);
+}
+
+static bool is_known(const struct handshake *h)
+{
+        return h->client != NULL || source_known(h->security->sources, &h->source, clock_now_ns());
+}
+
+/* Runs @fn, and @also unless NULL, then @next. HANDSHAKE_LATER or OAP_BUSY. */
+static int start(struct handshake *h, step_fn *fn, step_fn *also, next_fn *next)
+{
+        step_fn *fns[N_STEPS] = {fn, also};
+        bool     known        = is_known(h);
+
+        h->next = next;
+        for (size_t i = 0; i < N_STEPS; i++) {
+                struct step *s = &h->step[i];
+
+                s->result   = OAP_OK;
+                s->fn       = fns[i];
+                s->job.run  = run;
+                s->job.done = step_done;
+                if (s->fn == NULL)
+                        continue;
+                if (work_start(h->security->work, &s->job, known || i > 0) == 0)
+                        h->running++;
+                else
+                        s->result = OAP_BUSY;
+        }
+        /* What runs must end first, whatever did not start. */
+        return h->running > 0 ? HANDSHAKE_LATER : OAP_BUSY;
+}
+
+static int take_in(struct handshake *h, struct span in)
+{
+        drop_in(h);
+        if (in.len == 0)
+                return OAP_OK;
+        h->in = malloc(in.len);
+        if (h->in == NULL)
+                return OAP_INTERNAL;
+        memcpy(h->in, in.p, in.len);
+        h->in_len = in.len;
+        return OAP_OK;
+}
+
+static int as_it_is(struct handshake *h, int r)
+{
+        (void)h;
+        return r;
+}
+
+/* -- the client ------------------------------------------------------------ */
+
+static enum oap_reason make_request(struct handshake *h)
+{
+        return oap_client_request(h->client, clock_wall_ns(), &h->out);
+}
+
+int handshake_request(struct handshake *h, handshake_fn *done)
+{
+        if (oap_client_is_light(h->client))
+                return make_request(h);
+        h->done = done;
+        return start(h, make_request, NULL, as_it_is);
+}
+
+static enum oap_reason check_response(struct handshake *h)
+{
+        return oap_client_response(h->client, h->in, h->in_len, clock_wall_ns());
+}
+
+int handshake_response(struct handshake *h, struct span response, handshake_fn *done)
+{
+        if (oap_client_is_light(h->client))
+                return oap_client_response(h->client, response.p, response.len, clock_wall_ns());
+        if (take_in(h, response) != OAP_OK)
+                return OAP_INTERNAL;
+        h->done = done;
+        return start(h, check_response, NULL, as_it_is);
+}
+
+/* -- the server ------------------------------------------------------------ */
+
+static enum oap_reason make_key(struct handshake *h)
+{
+        enum suite  s = oap_server_facts(h->server)->suite;
+        struct kex *k;
+
+        if (h->keyed || s == SUITE_PLAIN)
+                return OAP_OK;
+        k        = kex_server(s);
+        h->keyed = true;
+        return k == NULL ? OAP_INTERNAL : oap_server_give_kex(h->server, k);
+}
+
+static enum oap_reason keep_horizon(struct handshake *h)
+{
+        if (h->keep_ns != 0 && horizon_keep(h->security->horizon_fd, h->keep_ns) < 0) {
+                log_err("the horizon cannot be kept in the state directory: a signed request is refused");
+                return OAP_INTERNAL;
+        }
+        return make_key(h);
+}
+
+/* A key pair that was made ahead is as good as none to make: the check of the client's value costs little. */
+static enum oap_reason give_ready_key(struct handshake *h)
+{
+        enum suite  s = oap_server_facts(h->server)->suite;
+        struct kex *k = s == SUITE_PLAIN ? NULL : keypool_take(h->security->keys, ROLE_SERVER, s);
+
+        if (k == NULL)
+                return OAP_OK;
+        h->keyed = true;
+        return oap_server_give_kex(h->server, k);
+}
+
+/* On the loop, after the signature was verified: test and set. */
+static int admit(struct handshake *h, int r)
+{
+        const struct oap_facts *facts = oap_server_facts(h->server);
+        enum oap_reason         reason;
+
+        leave_source(h);
+        if (r != OAP_OK)
+                return r;
+        reason = oap_server_admit(h->server, h->security->replay, clock_wall_ns(), &h->keep_ns);
+        if (reason != OAP_OK)
+                return reason;
+        if (facts->authenticated) {
+                source_verified(h->security->sources, &h->source, clock_now_ns());
+                if (facts->peer_clock_ns > h->security->newest_ns)
+                        h->security->newest_ns = facts->peer_clock_ns;
+        }
+        reason = give_ready_key(h);
+        if (reason != OAP_OK)
+                return reason;
+        if (h->keep_ns == 0 && (h->keyed || facts->suite == SUITE_PLAIN))
+                return OAP_OK;
+        return start(h, keep_horizon, NULL, as_it_is);
+}
+
+static enum oap_reason verify(struct handshake *h)
+{
+        return oap_server_verify(h->server, clock_wall_ns());
+}
+
+int handshake_verify(struct handshake *h, struct span request, handshake_fn *done)
+{
+        enum oap_reason r = oap_server_begin(h->server, request.p, request.len, h->security->replay,
+                                             security_skew_ns(h->security), clock_wall_ns());
+
+        if (r != OAP_OK)
+                return r;
+        h->done = done;
+        if (oap_server_is_light(h->server))
+                return admit(h, verify(h));
+        h->entered = source_enter(h->security->sources, &h->source);
+        return h->entered ? start(h, verify, NULL, admit) : OAP_BUSY;
+}
+
+static enum oap_reason agree(struct handshake *h)
+{
+        return oap_server_agree(h->server);
+}
+
+static enum oap_reason sign(struct handshake *h)
+{
+        return oap_server_sign(h->server, h->in, h->in_len, clock_wall_ns());
+}
+
+static int respond(struct handshake *h, int r)
+{
+        return r == OAP_OK ? (int)oap_server_respond(h->server, &h->out) : r;
+}
+
+int handshake_respond(struct handshake *h, struct span data, handshake_fn *done)
+{
+        if (take_in(h, data) != OAP_OK)
+                return OAP_INTERNAL;
+        h->done = done;
+        if (oap_server_is_light(h->server)) {
+                enum oap_reason r = agree(h);
+
+                return respond(h, r == OAP_OK ? sign(h) : r);
+        }
+        return start(h, agree, sign, respond);
+}
+
+/* -- what came of it ------------------------------------------------------- */
+
+struct span handshake_message(const struct handshake *h)
+{
+        return h->out;
+}
+
+const struct oap_keys *handshake_keys(const struct handshake *h)
+{
+        return h->client != NULL ? oap_client_keys(h->client) : oap_server_keys(h->server);
+}
+
+const struct oap_facts *handshake_facts(const struct handshake *h)
+{
+        return h->client != NULL ? oap_client_facts(h->client) : oap_server_facts(h->server);
+}
+
+const struct leaf *handshake_peer(const struct handshake *h)
+{
+        return h->client != NULL ? oap_client_peer(h->client) : oap_server_peer(h->server);
+}
+
+struct span handshake_data(const struct handshake *h)
+{
+        return h->client != NULL ? oap_client_data(h->client) : oap_server_data(h->server);
+}
+
+bool handshake_holds(const struct handshake *h)
+{
+        return h->server != NULL && h->hold;
+}
+
+const char *handshake_principal(const struct handshake *h)
+{
+        return h->identity != NULL ? h->identity->name : NULL;
+}
