@@ -34,7 +34,10 @@ O7S_BEGIN_DECLS
  * Allocates a flow to whoever accepts for the name @dst (1 to 255 bytes). @qs: what is wanted, NULL for
  * raw; what was granted is written back. Returns a flow descriptor, or: -EINVAL bad name or timeout, -ENAME
  * unknown name, -EIPCP no layer reaches it, -ENOTALLOC nobody accepts, -ETIMEDOUT, -EIRMD no daemon,
- * -EUSERS or -EMFILE a quota or the process's own limit is reached, -ENOMEM. Blocks.
+ * -EUSERS or -EMFILE a quota or the process's own limit is reached, -ENOMEM; for security: -EAUTH one side was
+ * not authenticated or policy refuses it, -ECRYPT no way to encrypt that both sides allow, -ETIME the clocks
+ * of the two hosts differ too much, -EBUSY the server has too many handshakes to do, try later. Why exactly is
+ * in the log of the host that refused. Blocks.
  */
 O7S_API int flow_alloc(const char *dst, qosspec_t *qs, const struct timespec *timeo);
 
@@ -44,6 +47,39 @@ O7S_API int flow_alloc(const char *dst, qosspec_t *qs, const struct timespec *ti
  * -ENOMEM. Blocks.
  */
 O7S_API int flow_accept(qosspec_t *qs, const struct timespec *timeo);
+
+/*
+ * First data: what each side says with the allocation itself, without a further packet and before there is a
+ * flow. At most FLOW_DATA_MAX bytes, which are one message.
+ *
+ * What the peer sent is put into `recv` and its length into `recv_len` if it fits there whole and may be read
+ * already. Otherwise recv_len is 0, and it is what the first flow_read() gives; so it is for flow_alloc(),
+ * flow_accept() and flow_alloc_finish(). Nothing is lost.
+ *
+ * A client's first data can be read on its way, as the request that it is part of; where the client signs, it
+ * cannot be altered. At one host a signed request is taken only once, but whoever has seen it may send it to
+ * each of the hosts that serve the name: what must happen only once does not belong there, unless the server's
+ * enc.cfg says `first-data = confirmed`. Then it is given with the first flow_read() after the client has
+ * proved to be there. A server's first data is encrypted when the flow is; flow_accept_data() gives it to
+ * whoever is accepted next.
+ */
+#define FLOW_DATA_MAX (16 * 1024)
+
+struct flow_data {
+        const void *send;
+        size_t      send_len;
+        void       *recv;
+        size_t      recv_size;
+        size_t      recv_len; /* set by the call */
+};
+
+/*
+ * flow_alloc() and flow_accept() with first data. @data may be NULL. As there, and -EMSGSIZE (send_len is too
+ * large), -EINVAL (a buffer is NULL and its length is not 0).
+ */
+O7S_API int flow_alloc_data(const char *dst, qosspec_t *qs, const struct timespec *timeo,
+                            struct flow_data *data);
+O7S_API int flow_accept_data(qosspec_t *qs, const struct timespec *timeo, struct flow_data *data);
 
 /*
  * Ends the flow and frees its descriptor. The peer reads what was written and then the end. Threads waiting
@@ -64,8 +100,9 @@ O7S_API ssize_t flow_write(int fd, const void *buf, size_t count);
  * Receives one message, or what an earlier, shorter read left of one. Returns the number of bytes, 0 when
  * the peer has ended the flow and everything was read, or -EAGAIN (FLOWFRNOBLOCK), -ETIMEDOUT
  * (FLOWSRCVTIMEO), -EMSGSIZE (FLOWFRNOPART and @count too small: the message is kept), -EFLOWDOWN (the flow
- * ended without the peer saying so: it died), -EPERM (write-only flow), -EBADF. A @count of 0 returns 0 and
- * takes nothing.
+ * ended without the peer saying so: it died, or on an encrypted flow somebody else has ended it), -EPERM
+ * (write-only flow), -EBADF, -ENOMEM. A @count of 0 returns 0 and takes nothing. Up to @count bytes of @buf
+ * may be overwritten whatever is returned.
  */
 O7S_API ssize_t flow_read(int fd, void *buf, size_t count);
 

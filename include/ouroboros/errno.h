@@ -19,7 +19,7 @@
 #define EFLOWDOWN  1005 /* the flow is down                     errno EPIPE        */
 #define EFLOWPEER  1006 /* the peer is no longer heard          errno ETIMEDOUT    */
 #define ENAME      1007 /* the name is unknown                  errno ENOENT       */
-#define ECRYPT     1008 /* encryption failed or is not offered  errno EACCES       */
+#define ECRYPT     1008 /* no way to encrypt that both allow    errno EACCES       */
 #define EAUTH      1009 /* authentication failed or was refused errno EACCES       */
 
 O7S_BEGIN_DECLS

@@ -33,8 +33,8 @@
 #define FLOWGQOSSPEC  00000005 /* qosspec_t *                                    */
 #define FLOWSFLAGS    00000006 /* uint32_t                                       */
 #define FLOWGFLAGS    00000007 /* uint32_t *                                     */
-#define FLOWGRXQLEN   00000010 /* size_t *: bytes waiting to be read             */
-#define FLOWGTXQLEN   00000011 /* size_t *: bytes the peer has not yet read      */
+#define FLOWGRXQLEN   00000010 /* size_t *: room taken by what waits to be read  */
+#define FLOWGTXQLEN   00000011 /* size_t *: the same of what the peer has to read */
 #define FLOWGPEER     00000020 /* struct flow_peer *                             */
 #define FLOWGINFO     00000021 /* struct flow_info *                             */
 #define FLOWGSTATS    00000022 /* struct flow_stats *                            */
@@ -42,14 +42,24 @@
 #define FLOW_LAYER_SIZE    256
 #define FLOW_IDENTITY_SIZE 256
 
-/* Who is at the other end. */
+#define FLOW_FINGERPRINT_SIZE 32 /* SHA-256 */
+
+/*
+ * Who is at the other end. On a plain flow `authenticated` speaks of the moment of the allocation only: what
+ * is sent afterwards bears no proof.
+ *
+ * A request that a server gets may be an old one, sent again by somebody else. On an encrypted flow its client
+ * is proved to be there (`confirmed`) from the first record on, which its library sends of itself; the server
+ * learns of it in a flow_read() or fevent(). The client of a flow knows that of its server from the start.
+ */
 struct flow_peer {
-        uint8_t authenticated;                /* 1: by certificate                          */
-        uint8_t encrypted;                    /* 1: packets are sealed                      */
-        uint8_t suite;                        /* 0: plain                                   */
-        uint8_t confirmed;                    /* 1: a first record proved the peer live     */
-        char    identity[FLOW_IDENTITY_SIZE]; /* "" or for example "uid:1000"               */
-        uint8_t fingerprint[32];              /* SHA-256 of its certificate, or zeros       */
+        uint8_t authenticated;                      /* 1: by certificate                              */
+        uint8_t encrypted;                          /* 1: messages are encrypted and authenticated    */
+        uint8_t suite;                              /* 0 plain, 1 P-384, 2 P-384 with ML-KEM-1024,    */
+                                                    /* 3 X25519, 4 X25519 with ML-KEM-768             */
+        uint8_t confirmed;                          /* 1: encrypted, and the peer was proved live     */
+        char    identity[FLOW_IDENTITY_SIZE];       /* "" or for example "dns:a.example", "uid:1000"  */
+        uint8_t fingerprint[FLOW_FINGERPRINT_SIZE]; /* of its certificate, or zeros             */
 };
 
 /* What carries the flow. */
@@ -60,7 +70,7 @@ struct flow_info {
         uint64_t flow_id;       /* the daemon's number for this end of the flow   */
 };
 
-/* Since the flow was allocated. */
+/* Since the flow was allocated, as flow_read() and flow_write() count: without what encryption adds. */
 struct flow_stats {
         uint64_t tx_messages, tx_bytes;
         uint64_t rx_messages, rx_bytes;

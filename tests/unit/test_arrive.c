@@ -29,6 +29,7 @@
 #include "dev/arrive.h"
 #include "dev/dealloc.h"
 #include "dev/process.h"
+#include "pb/wiping.h"
 #include "shm/bell.h"
 
 struct fixture {
@@ -110,7 +111,7 @@ static void receive(struct fixture *f, size_t n_fds)
         for (size_t i = n_fds; i < 3; i++)
                 close(fds[i]);
         f->ans.msg   = m;
-        f->ans.reply = irm__reply__unpack(NULL, m->len, m->body);
+        f->ans.reply = irm__reply__unpack(&pb_wiping, m->len, m->body);
         assert_non_null(f->ans.reply);
 }
 
@@ -126,7 +127,7 @@ static void close_others(struct fixture *f)
 static void assert_refused(struct fixture *f, size_t n_fds, int code)
 {
         receive(f, n_fds);
-        assert_int_equal(arrive(&f->ask, &f->ans, NULL), code);
+        assert_int_equal(arrive(&f->ask, &f->ans, NULL, NULL), code);
         assert_false(f->ask.over);
         answer_free(&f->ans);
         close_others(f);
@@ -142,7 +143,7 @@ static void test_a_flow(void **state)
         int              fd;
 
         receive(f, 3);
-        fd = arrive(&f->ask, &f->ans, &qs);
+        fd = arrive(&f->ask, &f->ans, &qs, NULL);
         answer_free(&f->ans);
         assert_int_equal(fd, f->bell[1].own);
         assert_true(f->ask.over);
@@ -256,7 +257,7 @@ static void test_numbers_of_standard_streams_are_left_alone(void **state)
         close(own);
         f->bell[1].own = STDIN_FILENO;
         receive(f, 3);
-        fd = arrive(&f->ask, &f->ans, NULL);
+        fd = arrive(&f->ask, &f->ans, NULL, NULL);
         answer_free(&f->ans);
         assert_true(fd > STDERR_FILENO);
         assert_int_equal(fcntl(STDIN_FILENO, F_GETFD), -1);

@@ -17,7 +17,7 @@ static const struct {
         [EFLOWDOWN - ENOTALLOC]  = {EPIPE, "The flow is down"},
         [EFLOWPEER - ENOTALLOC]  = {ETIMEDOUT, "The peer of the flow is no longer heard"},
         [ENAME - ENOTALLOC]      = {ENOENT, "Unknown name"},
-        [ECRYPT - ENOTALLOC]     = {EACCES, "Encryption failed or is not offered"},
+        [ECRYPT - ENOTALLOC]     = {EACCES, "There is no way to encrypt that both sides allow"},
         [EAUTH - ENOTALLOC]      = {EACCES, "Authentication failed or was refused"},
 };
 
@@ -52,6 +52,8 @@ O7S_API const char *o7s_strerror(int code)
         code = positive(code);
         if (is_own(code))
                 return own[code - ENOTALLOC].text;
+        if (code == ETIME) /* the kernel's own meaning, an ioctl of streams, is none here */
+                return "The clocks of the two hosts differ too much";
         text = strerrordesc_np(code);
         return text != NULL ? text : "Unknown error";
 }

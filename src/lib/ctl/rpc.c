@@ -214,6 +214,7 @@ void rpc_msg_free(struct rpc_msg *m)
         if (m == NULL)
                 return;
         fd_close_all(m->fds, m->n_fds);
+        explicit_bzero(m->body, m->len);
         free(m);
 }
 
@@ -282,6 +283,7 @@ static bool read_one(struct rpc *r, int64_t deadline_ns)
                 fd_close_all(fds, n_fds);
                 lose(r);
         }
+        explicit_bzero(r->in, len > 0 ? (size_t)len : 0);
         return deadline_ns == 0 || deadline_ns > clock_now_ns();
 }
 

@@ -18,7 +18,7 @@
 
 struct rpc; /* private to rpc.c, counted */
 
-/* One answer. Freed with rpc_msg_free(), which closes the descriptors that were not taken (set to -1). */
+/* One answer. Freed with rpc_msg_free(), which wipes the body, for it may hold keys, and closes the descriptors that were not taken (set to -1). */
 struct rpc_msg {
         STAILQ_ENTRY(rpc_msg) next;
         bool    more;

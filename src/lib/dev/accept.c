@@ -38,7 +38,7 @@ static int watch_rearm(struct watch *w)
         return r;
 }
 
-static int ask_for(struct ask *a, const struct timespec *timeo)
+static int ask_for(struct ask *a, const struct timespec *timeo, const struct flow_data *data)
 {
         Irm__FlowAccept m   = IRM__FLOW_ACCEPT__INIT;
         Irm__Request    req = IRM__REQUEST__INIT;
@@ -50,24 +50,28 @@ static int ask_for(struct ask *a, const struct timespec *timeo)
         r = watch_rearm(&process.watch);
         if (r < 0)
                 return r;
-        m.wait          = timeo == NULL || clock_length_ns(timeo) > 0;
-        m.timeout_ms    = lim.ms;
+        m.wait       = timeo == NULL || clock_length_ns(timeo) > 0;
+        m.timeout_ms = lim.ms;
+        if (data != NULL)
+                m.data = ask_bytes(data);
         req.verb_case   = IRM__REQUEST__VERB_FLOW_ACCEPT;
         req.flow_accept = &m;
         return process_ask(a, &req, lim.give_up_ns);
 }
 
-static int accept_flow(qosspec_t *qs, const struct timespec *timeo)
+static int accept_flow(qosspec_t *qs, const struct timespec *timeo, struct flow_data *data)
 {
         struct answer ans;
         struct ask    a;
-        int           r = ask_for(&a, timeo);
+        int           r = ask_check_data(data);
 
+        if (r == 0)
+                r = ask_for(&a, timeo, data);
         if (r < 0)
                 return r;
         r = ask_next(&a, true, &ans);
         if (r == 0) {
-                r = arrive(&a, &ans, qs);
+                r = arrive(&a, &ans, qs, data);
                 answer_free(&ans);
         }
         ask_end(&a);
@@ -76,7 +80,12 @@ static int accept_flow(qosspec_t *qs, const struct timespec *timeo)
 
 O7S_API int flow_accept(qosspec_t *qs, const struct timespec *timeo)
 {
-        return (int)err_return(accept_flow(qs, timeo));
+        return (int)err_return(accept_flow(qs, timeo, NULL));
+}
+
+O7S_API int flow_accept_data(qosspec_t *qs, const struct timespec *timeo, struct flow_data *data)
+{
+        return (int)err_return(accept_flow(qs, timeo, data));
 }
 
 /* Takes the descriptor out of the answer to @a. */

@@ -13,9 +13,9 @@
 #include "dev/process.h"
 #include "pb/convert.h"
 
-/* Asks for a flow. @a is to be ended on success only. */
+/* Asks for a flow, with the first data of @data unless that is NULL. @a is to be ended on success only. */
 static int ask_for(struct ask *a, const char *dst, const qosspec_t *qs, const struct timespec *timeo,
-                   bool early)
+                   bool early, const struct flow_data *data)
 {
         Irm__FlowAlloc m   = IRM__FLOW_ALLOC__INIT;
         Irm__Qos       qos = IRM__QOS__INIT;
@@ -28,25 +28,29 @@ static int ask_for(struct ask *a, const char *dst, const qosspec_t *qs, const st
                 pb_qos_put(&qos, qs);
                 m.qos = &qos;
         }
-        m.name         = (char *)dst;
-        m.timeout_ms   = lim.ms;
-        m.early        = early;
+        m.name       = (char *)dst;
+        m.timeout_ms = lim.ms;
+        m.early      = early;
+        if (data != NULL)
+                m.data = ask_bytes(data);
         req.verb_case  = IRM__REQUEST__VERB_FLOW_ALLOC;
         req.flow_alloc = &m;
         return process_ask(a, &req, lim.give_up_ns);
 }
 
-static int alloc(const char *dst, qosspec_t *qs, const struct timespec *timeo)
+static int alloc(const char *dst, qosspec_t *qs, const struct timespec *timeo, struct flow_data *data)
 {
         struct answer ans;
         struct ask    a;
-        int           r = ask_for(&a, dst, qs, timeo, false);
+        int           r = ask_check_data(data);
 
+        if (r == 0)
+                r = ask_for(&a, dst, qs, timeo, false, data);
         if (r < 0)
                 return r;
         r = ask_next(&a, true, &ans);
         if (r == 0) {
-                r = arrive(&a, &ans, qs);
+                r = arrive(&a, &ans, qs, data);
                 answer_free(&ans);
         }
         ask_end(&a);
@@ -55,7 +59,13 @@ static int alloc(const char *dst, qosspec_t *qs, const struct timespec *timeo)
 
 O7S_API int flow_alloc(const char *dst, qosspec_t *qs, const struct timespec *timeo)
 {
-        return (int)err_return(alloc(dst, qs, timeo));
+        return (int)err_return(alloc(dst, qs, timeo, NULL));
+}
+
+O7S_API int flow_alloc_data(const char *dst, qosspec_t *qs, const struct timespec *timeo,
+                            struct flow_data *data)
+{
+        return (int)err_return(alloc(dst, qs, timeo, data));
 }
 
 /*
@@ -102,7 +112,7 @@ static int alloc_start(const char *dst, const qosspec_t *qs, const struct timesp
 
         if (a == NULL)
                 return -ENOMEM;
-        r = ask_for(a, dst, qs, timeo, true);
+        r = ask_for(a, dst, qs, timeo, true, NULL);
         if (r < 0) {
                 free(a);
                 return r;

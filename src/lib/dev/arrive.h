@@ -4,6 +4,7 @@
 #ifndef O7S_DEV_ARRIVE_H
 #define O7S_DEV_ARRIVE_H
 
+#include <ouroboros/dev.h>
 #include <ouroboros/qos.h>
 
 #include "dev/ask.h"
@@ -11,9 +12,11 @@
 
 /*
  * Takes the answer to @a, which brings everything, and makes it a flow. *@qs, unless NULL, is what was
- * granted. Returns the flow descriptor, or -EPROTO (not what was agreed with irmd), -EMFILE, -ENOMEM, -errno.
+ * granted. @data is what was asked with, NULL: no first data; what the peer sent is put there if it may be
+ * read already and fits, and left for flow_read() otherwise. Returns the flow descriptor, or -EPROTO (not what
+ * was agreed with irmd), -EMFILE, -ENOMEM, -errno.
  */
-int arrive(struct ask *a, const struct answer *ans, qosspec_t *qs);
+int arrive(struct ask *a, const struct answer *ans, qosspec_t *qs, struct flow_data *data);
 
 /*
  * The same for the pending slot @s, both of whose locks are held: the flow descriptor is there already. 0 or

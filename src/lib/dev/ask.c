@@ -3,13 +3,15 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include <ouroboros/dev.h>
 #include <ouroboros/errno.h>
 
 #include "base/clock.h"
 #include "pb/convert.h"
+#include "pb/wiping.h"
 
-/* Longer than any question: the longest has one name. */
-#define REQUEST_MAX 512
+/* Longer than any question: the longest has one name and first data. */
+#define REQUEST_MAX (512 + FLOW_DATA_MAX)
 
 /* No code is below this: neither the kernel's nor those of <ouroboros/errno.h>. */
 #define CODE_MIN (-4095)
@@ -30,6 +32,21 @@ bool limit_set(struct limit *lim, const struct timespec *timeo)
         lim->ms         = len_ns == 0 ? 1 : (uint64_t)((len_ns + NS_PER_MS - 1) / NS_PER_MS);
         lim->give_up_ns = clock_after(clock_now_ns(), len_ns + GRACE_NS);
         return true;
+}
+
+int ask_check_data(struct flow_data *data)
+{
+        if (data == NULL)
+                return 0;
+        data->recv_len = 0;
+        if ((data->send == NULL && data->send_len > 0) || (data->recv == NULL && data->recv_size > 0))
+                return -EINVAL;
+        return data->send_len > FLOW_DATA_MAX ? -EMSGSIZE : 0;
+}
+
+ProtobufCBinaryData ask_bytes(const struct flow_data *data)
+{
+        return (ProtobufCBinaryData){.len = data->send_len, .data = (uint8_t *)data->send};
 }
 
 int ask_begin(struct ask *a, struct rpc *rpc, const Irm__Request *req, int64_t give_up_ns)
@@ -57,7 +74,7 @@ static int open_answer(struct ask *a, struct answer *ans)
 {
         int result;
 
-        ans->reply = irm__reply__unpack(NULL, ans->msg->len, ans->msg->body);
+        ans->reply = irm__reply__unpack(&pb_wiping, ans->msg->len, ans->msg->body);
         if (ans->reply == NULL)
                 return -EPROTO;
         result = ans->reply->result;
@@ -92,7 +109,7 @@ int answer_check_fds(const struct answer *ans, size_t n)
 void answer_free(struct answer *ans)
 {
         if (ans->reply != NULL)
-                irm__reply__free_unpacked(ans->reply, NULL);
+                irm__reply__free_unpacked(ans->reply, &pb_wiping);
         rpc_msg_free(ans->msg);
 }
 

@@ -12,6 +12,8 @@
 #include <stdint.h>
 #include <time.h>
 
+#include <ouroboros/dev.h>
+
 #include "ctl/rpc.h"
 #include "pb/irm.pb-c.h"
 
@@ -24,6 +26,12 @@ struct limit {
 /* As the user of the library says it. NULL: irmd decides, and is waited for. False: not a time. */
 bool limit_set(struct limit *lim, const struct timespec *timeo);
 
+/* Whether @data, NULL for none, can be asked with; makes recv_len 0. 0, -EINVAL, -EMSGSIZE. */
+int ask_check_data(struct flow_data *data);
+
+/* What is to be sent of it, as a field of the question, which borrows it. */
+ProtobufCBinaryData ask_bytes(const struct flow_data *data);
+
 struct ask {
         struct rpc     *rpc; /* a reference */
         struct rpc_call call;
@@ -31,9 +39,10 @@ struct ask {
         bool            over; /* irmd has refused, or its answer was put to use */
 };
 
+/* Both are wiped when they are freed: there may be keys in them. */
 struct answer {
         struct rpc_msg *msg;
-        Irm__Reply     *reply;
+        Irm__Reply     *reply; /* of pb_wiping */
 };
 
 /*

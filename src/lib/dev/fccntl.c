@@ -13,6 +13,8 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/str.h"
+#include "crypt/suite.h"
+#include "dev/inbox.h"
 #include "dev/process.h"
 #include "pb/convert.h"
 
@@ -55,8 +57,15 @@ static bool is_down(const struct slot *s)
 
 static void get_peer(const struct slot *s, struct flow_peer *peer)
 {
+        const struct flow *f = s->flow;
+
         memset(peer, 0, sizeof(*peer));
-        (void)str_copy(peer->identity, sizeof(peer->identity), s->flow->peer);
+        peer->authenticated = f->authenticated;
+        peer->encrypted     = f->suite != SUITE_PLAIN;
+        peer->suite         = (uint8_t)f->suite;
+        peer->confirmed     = peer->encrypted && (f->client || inbox_confirmed(s->in));
+        (void)str_copy(peer->identity, sizeof(peer->identity), f->peer);
+        memcpy(peer->fingerprint, f->fingerprint, sizeof(peer->fingerprint));
 }
 
 static void get_info(const struct slot *s, struct flow_info *info)

@@ -299,19 +299,17 @@ O7S_API void fqueue_destroy(fqueue_t *fq)
 /* What can truly be said of an open flow, or 0. A ring that was for nothing is taken back on leaving. */
 static enum fqtype examine_open(struct slot *s)
 {
-        const uint8_t *msg;
-        size_t         len;
-        int            r;
+        int r;
 
         if (atomic_load(&s->broken))
                 return FLOW_DOWN;
         port_rx_enter(&s->port);
-        r = slot_look(s, &msg, &len);
+        r = slot_look(s);
         if (r == -EPROTO) {
                 slot_break(s);
                 return FLOW_DOWN;
         }
-        port_rx_leave(&s->port);
+        slot_leave(s);
         return r == 0 ? FLOW_PKT : r == -EAGAIN ? 0 : FLOW_DOWN;
 }
 

@@ -12,6 +12,8 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "dev/dealloc.h"
+#include "dev/inbox.h"
+#include "dev/outbox.h"
 #include "dev/process.h"
 #include "dev/wait.h"
 
@@ -42,10 +44,18 @@ static int check(const struct slot *s, uint32_t lacking)
         return (s->flags & FLOWFACCMODE) == lacking ? -EPERM : 0;
 }
 
+static int send(struct slot *s, const void *buf, size_t count)
+{
+        if (atomic_load_explicit(&s->broken, memory_order_relaxed))
+                return -EFLOWDOWN;
+        if (s->out != NULL)
+                return outbox_write(s->out, &s->port, buf, count);
+        return port_write(&s->port, buf, count);
+}
+
 static ssize_t write_once(struct slot *s, const void *buf, size_t count)
 {
-        int r = atomic_load_explicit(&s->broken, memory_order_relaxed) ? -EFLOWDOWN
-                                                                       : port_write(&s->port, buf, count);
+        int r = send(s, buf, count);
 
         if (r == -EPROTO)
                 return slot_break(s);
@@ -113,17 +123,36 @@ static ssize_t take(struct slot *s, const uint8_t *msg, size_t len, uint8_t *buf
         return (ssize_t)n;
 }
 
-/* Inside the port. -EAGAIN: there is nothing. */
-static ssize_t read_once(struct slot *s, void *buf, size_t count)
+static ssize_t read_plain(struct slot *s, void *buf, size_t count)
 {
         const uint8_t *msg;
         size_t         len;
-        ssize_t        r = slot_look(s, &msg, &len);
+        int            r = slot_look_plain(s, &msg, &len);
+
+        return r == 0 ? take(s, msg, len, buf, count) : r;
+}
+
+static ssize_t read_inbox(struct slot *s, void *buf, size_t count)
+{
+        ssize_t r;
+
+        if (atomic_load_explicit(&s->broken, memory_order_relaxed))
+                return -EFLOWDOWN;
+        r = inbox_read(s->in, &s->port, buf, count, (s->flags & FLOWFRNOPART) != 0);
+        if (r > 0 && inbox_between(s->in))
+                s->rx.messages++;
+        if (inbox_spent(s->in))
+                s->in = NULL;
+        return r;
+}
+
+/* Inside the port. -EAGAIN: there is nothing. */
+static ssize_t read_once(struct slot *s, void *buf, size_t count)
+{
+        ssize_t r = s->in == NULL ? read_plain(s, buf, count) : read_inbox(s, buf, count);
 
         if (r == -ENODATA)
                 return 0;
-        if (r == 0)
-                r = take(s, msg, len, buf, count);
         if (r == -EPROTO)
                 return slot_break(s);
         if (r > 0)
@@ -137,7 +166,7 @@ static void leave(struct slot *s, ssize_t result)
                 return;
         if (result > 0)
                 wait_linger(s);
-        port_rx_leave(&s->port);
+        slot_leave(s);
 }
 
 static ssize_t read_locked(struct slot *s, void *buf, size_t count)

@@ -8,14 +8,24 @@
 
 #include "base/clock.h"
 #include "ctl/rpc.h"
+#include "dev/inbox.h"
+#include "dev/outbox.h"
 #include "shm/bell.h"
+
+/* All but the connection. */
+static void flow_drop(struct flow *f)
+{
+        outbox_destroy(f->out);
+        inbox_destroy(f->in);
+        free(f);
+}
 
 void flow_free(struct flow *f)
 {
         if (f == NULL)
                 return;
         rpc_unref(f->rpc);
-        free(f);
+        flow_drop(f);
 }
 
 void slot_init(struct slot *s)
@@ -72,10 +82,14 @@ int slot_open(struct slot *s, struct flow *flow, struct port_ctl *mapping, int m
         lane_reset(&s->rx);
         s->port  = port;
         s->flow  = flow;
+        s->out   = flow->out;
+        s->in    = flow->in;
         s->ask   = NULL;
         s->flags = FLOWFDEFAULT;
         atomic_store(&s->broken, false);
         s->state = SLOT_OPEN;
+        if (s->in != NULL) /* the port knows only of the ring */
+                slot_leave(s);
         return 0;
 }
 
@@ -84,10 +98,24 @@ static bool is_waited_in(const struct slot *s)
         return s->tx.waiters + s->rx.waiters > 0;
 }
 
+void slot_greet(struct slot *s, bool wakes)
+{
+        (void)outbox_say(s->out, &s->port, RECORD_KEEPALIVE, wakes);
+}
+
+/* The end word alone may be anybody's. A peer that is down already, or broke the ring, gets no farewell. */
+static void say_farewell(struct slot *s)
+{
+        if (s->out != NULL && !atomic_load(&s->broken))
+                (void)outbox_say(s->out, &s->port, RECORD_CLOSE, false);
+}
+
 int slot_end(struct slot *s)
 {
         if (s->state != SLOT_PENDING && s->state != SLOT_OPEN)
                 return -EBADF;
+        if (s->state == SLOT_OPEN)
+                say_farewell(s);
         s->state = SLOT_CLOSING;
         if (is_waited_in(s)) {
                 port_end(&s->port); /* the peer need not wait for them */
@@ -105,6 +133,8 @@ bool slot_take(struct slot *s, struct remains *r)
         if (done) {
                 *r       = (struct remains){.port = s->port, .flow = s->flow, .ask = s->ask};
                 s->flow  = NULL;
+                s->out   = NULL;
+                s->in    = NULL;
                 s->ask   = NULL;
                 s->state = SLOT_FREE;
                 s->generation++;
@@ -119,30 +149,41 @@ void slot_forget(struct slot *s)
 
         if (s->state == SLOT_PENDING || s->state == SLOT_OPEN) {
                 port_forget(&s->port);
-                free(s->flow); /* its connection is forgotten as a whole */
                 free(s->ask);
         }
+        if (s->flow != NULL)
+                flow_drop(s->flow); /* its connection is forgotten as a whole */
         slot_init(s);
         s->generation = generation + 1;
 }
 
-int slot_look(struct slot *s, const uint8_t **msg, size_t *len)
+int slot_look_plain(struct slot *s, const uint8_t **msg, size_t *len)
 {
-        enum port_end end;
-        int           r;
+        int r;
 
         if (atomic_load_explicit(&s->broken, memory_order_relaxed))
                 return -EFLOWDOWN;
-        r = port_peek(&s->port, msg, len);
-        if (r != -EAGAIN)
-                return r;
-        end = port_peer(&s->port);
-        if (end == PORT_OPEN)
-                return -EAGAIN;
-        r = port_peek(&s->port, msg, len); /* what it wrote before it ended can be seen now */
-        if (r != -EAGAIN)
-                return r;
-        return end == PORT_CLOSED ? -ENODATA : -EFLOWDOWN;
+        r = port_look(&s->port, msg, len);
+        return r == 0 && *len > PORT_MSG_MAX ? -EPROTO : r;
+}
+
+int slot_look(struct slot *s)
+{
+        const uint8_t *msg;
+        size_t         len;
+
+        if (s->in == NULL)
+                return slot_look_plain(s, &msg, &len);
+        return atomic_load_explicit(&s->broken, memory_order_relaxed) ? -EFLOWDOWN
+                                                                      : inbox_look(s->in, &s->port);
+}
+
+void slot_leave(struct slot *s)
+{
+        if (s->in != NULL)
+                inbox_leave(s->in, &s->port);
+        else
+                port_rx_leave(&s->port);
 }
 
 int slot_break(struct slot *s)

@@ -30,7 +30,9 @@
 #include "shm/port.h"
 
 struct ask;
+struct inbox;
 struct member;
+struct outbox;
 struct rpc;
 
 enum slot_state { SLOT_FREE, SLOT_PENDING, SLOT_OPEN, SLOT_CLOSING };
@@ -44,6 +46,12 @@ struct flow {
         enum ipcp_type ipcp_type;
         char           layer[FLOW_LAYER_SIZE];
         char           peer[FLOW_IDENTITY_SIZE];
+        bool           client;        /* this end asked for it                      */
+        bool           authenticated; /* the peer, by certificate                   */
+        uint32_t       suite;         /* enum suite                                 */
+        uint8_t        fingerprint[FLOW_FINGERPRINT_SIZE];
+        struct outbox *out; /* NULL: plain                                          */
+        struct inbox  *in;  /* NULL: plain, and no first data came                  */
 };
 
 /* One direction, in cache lines of its own. */
@@ -68,6 +76,9 @@ struct slot {
         struct flow *flow;       /* open                                                     */
         struct ask  *ask;        /* pending: the question to irmd                            */
         atomic_bool  broken;     /* the peer broke its promises; set with either, never undone */
+
+        struct outbox *out; /* of the flow, under the lock of tx                               */
+        struct inbox  *in;  /* under the lock of rx; given up when there is only the ring left */
 
         LIST_HEAD(, member) members; /* of flow sets; under the lock of the sets */
 
@@ -112,16 +123,29 @@ bool slot_take(struct slot *s, struct remains *r);
 void slot_forget(struct slot *s);
 
 /*
- * With the lock of rx, inside the port: the oldest message, as port_peek(). 0, -EAGAIN (none yet), -ENODATA
- * (the peer has ended, none will come), -EFLOWDOWN (it has died, or lied), -EPROTO.
+ * With the lock of rx, inside the port: whether there is a message. 0, -EAGAIN (none yet), -ENODATA (the peer
+ * has ended, none will come), -EFLOWDOWN (it has died, or lied), -EPROTO, -ENOMEM.
  */
-int slot_look(struct slot *s, const uint8_t **msg, size_t *len);
+int slot_look(struct slot *s);
+
+/* The same for what lies in the ring of a plain flow, where it is. */
+int slot_look_plain(struct slot *s, const uint8_t **msg, size_t *len);
+
+/* With the lock of rx: leaves the port. */
+void slot_leave(struct slot *s);
+
+/*
+ * With the lock of tx, open and encrypted: the first word of a client, which proves it live to a server. That
+ * has to be woken for it if it may be holding back first data until then (@wakes). Nobody waits for room.
+ */
+void slot_greet(struct slot *s, bool wakes);
 
 /*
  * With a lock: the peer lied. All later calls, also those that wait now, give -EFLOWDOWN, which is returned.
  */
 int slot_break(struct slot *s);
 
+/* Wipes what is secret. Takes NULL. */
 void flow_free(struct flow *f);
 
 #endif

@@ -15,6 +15,9 @@
 #include "shm/bell.h"
 #include "shm/futex.h"
 
+/* What is reserved behind a record, so that the last one fits there without a skip. */
+#define LAST_ROOM (PORT_LAST_MAX + 2 * RING_ALIGN)
+
 struct port_ctl {
         struct ring_ctl ring[2]; /* [s]: written by side s */
         struct {
@@ -23,8 +26,9 @@ struct port_ctl {
 };
 
 _Static_assert(sizeof(struct port_ctl) <= RING_PAGE, "the control block is one page");
-_Static_assert(PORT_MSG_MAX <= 3 * (PORT_RING_SIZE / 8) - 4,
+_Static_assert(PORT_RECORD_MAX + LAST_ROOM <= 3 * (PORT_RING_SIZE / 8) - 4,
                "every message fits an empty ring, see ring_max()");
+_Static_assert(offsetof(struct ring_ctl, tx_word) < 64, "what a producer says shares a line");
 
 #define SEALS (F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL)
 
@@ -203,6 +207,17 @@ bool port_has_ended(int memfd, unsigned side)
         return pread(memfd, &end, sizeof(end), at) == (ssize_t)sizeof(end) && end != PORT_OPEN;
 }
 
+void port_bytes(int memfd, uint64_t bytes[2])
+{
+        for (unsigned i = 0; i < 2; i++) {
+                off_t at = (off_t)(offsetof(struct port_ctl, ring) + i * sizeof(struct ring_ctl) +
+                                   offsetof(struct ring_ctl, bytes));
+
+                if (pread(memfd, &bytes[i], sizeof(bytes[i]), at) != (ssize_t)sizeof(bytes[i]))
+                        bytes[i] = 0;
+        }
+}
+
 enum port_end port_peer(const struct port *p)
 {
         switch (atomic_load_explicit(&p->ctl->end[!p->side].word, memory_order_acquire)) {
@@ -213,6 +228,27 @@ enum port_end port_peer(const struct port *p)
         }
 }
 
+static int reserve(struct port *p, size_t len, uint8_t **to)
+{
+        if (port_peer(p) != PORT_OPEN)
+                return -EFLOWDOWN;
+        return ring_tx_reserve(&p->tx, len, to);
+}
+
+/* The count is published with the record, by the store that publishes that. */
+static void publish(struct port *p, size_t len, size_t payload)
+{
+        p->bytes += payload;
+        atomic_store_explicit(&p->tx.ctl->bytes, p->bytes, memory_order_relaxed);
+        ring_tx_commit(&p->tx, len);
+}
+
+static void call_reader(struct port *p)
+{
+        if (wake(&p->tx.ctl->rx_word, p->peer_bell))
+                p->wakes++;
+}
+
 int port_write(struct port *p, const void *buf, size_t len)
 {
         uint8_t *to;
@@ -220,16 +256,27 @@ int port_write(struct port *p, const void *buf, size_t len)
 
         if (len == 0 || len > PORT_MSG_MAX)
                 return -EMSGSIZE;
-        if (port_peer(p) != PORT_OPEN)
-                return -EFLOWDOWN;
-        r = ring_tx_reserve(&p->tx, len, &to);
+        r = reserve(p, len, &to);
         if (r < 0)
                 return r;
         memcpy(to, buf, len);
-        ring_tx_commit(&p->tx, len);
-        if (wake(&p->tx.ctl->rx_word, p->peer_bell))
-                p->wakes++;
+        publish(p, len, len);
+        call_reader(p);
         return 0;
+}
+
+int port_reserve(struct port *p, size_t len, bool last, uint8_t **to)
+{
+        if (len == 0 || len > (last ? PORT_LAST_MAX : PORT_RECORD_MAX))
+                return -EMSGSIZE;
+        return reserve(p, last ? len : len + LAST_ROOM, to);
+}
+
+void port_commit(struct port *p, size_t len, size_t payload, bool wakes)
+{
+        publish(p, len, payload);
+        if (wakes)
+                call_reader(p);
 }
 
 bool port_tx_prepare(struct port *p)
@@ -282,12 +329,28 @@ bool port_rx_moved(const struct port *p, uint64_t seen)
 
 int port_peek(struct port *p, const uint8_t **buf, size_t *len)
 {
-        int r = ring_rx_peek(&p->rx, PORT_MSG_MAX, buf, len);
+        int r = ring_rx_peek(&p->rx, PORT_RECORD_MAX, buf, len);
 
         if (r < 0)
                 return r;
         p->vain = false;
         return *len > 0 ? 0 : -EPROTO; /* port_write() sends none that is empty */
+}
+
+int port_look(struct port *p, const uint8_t **buf, size_t *len)
+{
+        int           r = port_peek(p, buf, len);
+        enum port_end end;
+
+        if (r != -EAGAIN)
+                return r;
+        end = port_peer(p);
+        if (end == PORT_OPEN)
+                return -EAGAIN;
+        r = port_peek(p, buf, len); /* what it wrote before it ended can be seen now */
+        if (r != -EAGAIN)
+                return r;
+        return end == PORT_CLOSED ? -ENODATA : -EFLOWDOWN;
 }
 
 static void give_room(struct port *p)
@@ -303,7 +366,7 @@ void port_pop(struct port *p)
 
 static bool something_to_read(struct port *p)
 {
-        return ring_rx_ready(&p->rx) || port_peer(p) != PORT_OPEN;
+        return p->extra || ring_rx_ready(&p->rx) || port_peer(p) != PORT_OPEN;
 }
 
 /*
@@ -383,10 +446,15 @@ static bool rest(struct port *p)
         return false;
 }
 
-void port_rx_leave(struct port *p)
+bool port_rx_rest(struct port *p)
 {
         port_rx_enter(p); /* another reader may have left while we were outside the lock */
-        if (!something_to_read(p) && rest(p))
+        return !something_to_read(p) && rest(p);
+}
+
+void port_rx_leave(struct port *p)
+{
+        if (port_rx_rest(p))
                 return;
         if (p->n_asleep > 0) /* others of this process, for what we leave behind */
                 (void)wake(&p->rx.ctl->rx_word, p->self);
@@ -398,7 +466,7 @@ void port_rx_leave(struct port *p)
 
 bool port_rx_prepare(struct port *p)
 {
-        port_rx_enter(p); /* as in port_rx_leave() */
+        port_rx_enter(p); /* as in port_rx_rest() */
         p->n_asleep++;
         if (ring_rx_publish(&p->rx))
                 give_room(p);
@@ -417,7 +485,7 @@ int port_rx_sleep(struct port *p, int64_t deadline_ns)
 
 void port_rx_awake(struct port *p)
 {
-        port_rx_enter(p); /* as in port_rx_leave() */
+        port_rx_enter(p); /* as in port_rx_rest() */
         p->n_asleep--;
         if (p->n_asleep == 0)
                 atomic_store_explicit(&p->rx.ctl->rx_word, RING_AWAKE, memory_order_relaxed);

@@ -26,9 +26,10 @@
 
 #include "shm/ring.h"
 
-#define PORT_RING_SIZE (UINT64_C(256) * 1024)
-#define PORT_MSG_MAX   (64u * 1024u) /* longest message of a flow */
-#define PORT_SIZE      (RING_PAGE + 2 * PORT_RING_SIZE)
+#define PORT_RING_SIZE  (UINT64_C(256) * 1024)
+#define PORT_MSG_MAX    (64u * 1024u)        /* longest message of a flow */
+#define PORT_RECORD_MAX (PORT_MSG_MAX + 64u) /* the same with what encryption adds */
+#define PORT_SIZE       (RING_PAGE + 2 * PORT_RING_SIZE)
 
 /* What a side says of itself, or irmd of a side that died. */
 enum port_end { PORT_OPEN = 0, PORT_CLOSED = 1, PORT_DIED = 2 };
@@ -45,7 +46,8 @@ struct port {
 
         /* under the writers' lock */
         alignas(RING_SPACING) struct ring_tx tx;
-        uint64_t wakes; /* times that the peer was woken */
+        uint64_t wakes; /* times that the peer was woken      */
+        uint64_t bytes; /* of the application, that were sent */
 
         /* under the readers' lock */
         alignas(RING_SPACING) struct ring_rx rx;
@@ -55,6 +57,7 @@ struct port {
         unsigned n_asleep; /* readers in port_rx_sleep()                              */
         int      self;     /* a writing end of the own bell, or -1; owned             */
         unsigned rests;    /* that the port came to since that was used               */
+        bool     extra;    /* the reader holds more than the ring: see port_rx_leave() */
 };
 
 /* New sealed memory for a port. Returns its descriptor or -errno. */
@@ -106,6 +109,12 @@ int port_reset(int memfd);
 /* For irmd: whether @side has said in the port @memfd that it has ended. */
 bool port_has_ended(int memfd, unsigned side);
 
+/*
+ * For irmd: how many bytes of the application each side has sent through the port @memfd, by its own account.
+ * Zeros when that cannot be read.
+ */
+void port_bytes(int memfd, uint64_t bytes[2]);
+
 /* What the peer says of itself. */
 enum port_end port_peer(const struct port *p);
 
@@ -117,6 +126,21 @@ enum port_end port_peer(const struct port *p);
  */
 int port_write(struct port *p, const void *buf, size_t len);
 
+/*
+ * The same in two steps, for up to PORT_RECORD_MAX bytes that are written in place. Room is left for one
+ * record of at most PORT_LAST_MAX bytes; only a @last one may use that, so that what a side says at its end
+ * finds a place however full the ring is.
+ */
+#define PORT_LAST_MAX 32u
+
+int port_reserve(struct port *p, size_t len, bool last, uint8_t **to);
+
+/*
+ * Publishes what was reserved, with @len bytes, @payload of them the application's. Not @wakes: the reader is
+ * left as it is; the record is found by whoever comes for another.
+ */
+void port_commit(struct port *p, size_t len, size_t payload, bool wakes);
+
 /* Announces a wait for room. True: still none, sleep with port_tx_sleep() after unlocking. */
 bool port_tx_prepare(struct port *p);
 
@@ -126,10 +150,21 @@ int port_tx_sleep(struct port *p, int64_t deadline_ns);
 /* -- reading, under the readers' lock -------------------------------------- */
 
 void port_rx_enter(struct port *p);
+
+/* The descriptor becomes readable if there is something in the ring, the end, or `extra` is set. */
 void port_rx_leave(struct port *p);
+
+/*
+ * Leaves only if there is none of these: then true, and the bell is armed. False: still inside, with something
+ * to look at.
+ */
+bool port_rx_rest(struct port *p);
 
 /* The oldest message in place, as ring_rx_peek(). 0, -EAGAIN, -EPROTO. */
 int port_peek(struct port *p, const uint8_t **buf, size_t *len);
+
+/* The same, or how it ends: -ENODATA, the peer has closed and none will come; -EFLOWDOWN, it has died. */
+int port_look(struct port *p, const uint8_t **buf, size_t *len);
 
 /* Takes it. */
 void port_pop(struct port *p);

@@ -47,6 +47,7 @@ struct ring_ctl {
         /* the producer's */
         alignas(RING_SPACING) _Atomic uint64_t head; /* end of the last record               */
         _Atomic uint64_t front;                      /* start of the last lap begun early    */
+        _Atomic uint64_t bytes;                      /* of applications, in all its records  */
         _Atomic uint32_t tx_word;                    /* producer waits for room              */
         /* the consumer's */
         alignas(RING_SPACING) _Atomic uint64_t tail; /* end of what it has taken             */
