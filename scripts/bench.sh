@@ -1,12 +1,15 @@
 #!/bin/sh
-# bench.sh - measures flows against AF_UNIX sockets on this machine, with a daemon and a local layer of its own:
+# bench.sh - measures flows on this machine, with a daemon and a local layer of its own:
 #
-#     sh scripts/bench.sh local [--quick] [--json FILE] [--plot FILE.svg] [--only ROW]...
+#     sh scripts/bench.sh local|oap [--quick] [--json FILE] [--plot FILE.svg] [--only ROW]...
+#
+#     local    against AF_UNIX sockets                   rows: pingpong, rate, alloc, flows
+#     oap      authenticated flows against TCP+TLS 1.3   rows: p384, x25519, plain, share
 #
 #     --quick  fewer and shorter slices: a look, not a measurement
 #     --json   one JSON line a row goes to FILE; without it they follow the table
 #     --plot   draws the factors (needs python3)
-#     --only   pingpong, rate, alloc or flows
+#     --only   this row only; repeatable
 #
 # doc/measurements.md says what the rows mean. Started as root, it runs everything as an ordinary user.
 # Environment: BUILD_DIR (build).
@@ -17,7 +20,7 @@ build=${BUILD_DIR:-build}
 
 usage()
 {
-        sed -n '2,12s/^# \{0,1\}//p' scripts/bench.sh >&2
+        sed -n '2,15s/^# \{0,1\}//p' scripts/bench.sh >&2
         exit 2
 }
 
@@ -37,14 +40,31 @@ wait_for()
         done
 }
 
+# A daemon with a local layer, by whatever is in $OUROBOROS_CONFIG_DIR. Arguments go before its command.
+start_daemon()
+{
+        # shellcheck disable=SC2086 # a list of words
+        $as_user "$@" irmd --log-level warning 2>>"$tmp/irmd.log" &
+        daemon=$!
+        wait_for test -S "$tmp/run/irm.sock" || return 1
+        $as_user irm ipcp bootstrap name local type local layer bench >&2
+        ipcp=$($as_user irm --json ipcp list | sed -n 's/.*"pid": *\([0-9]*\).*/\1/p' | head -n 1)
+}
+
+stop_daemon()
+{
+        [ -n "$daemon" ] || return 0
+        kill "$daemon" 2>/dev/null || true
+        wait "$daemon" || true
+        daemon=''
+        rm -rf "$tmp/run/"* "$tmp/state/"*
+}
+
 clean_up()
 {
         status=$?
         trap - EXIT
-        if [ -n "$daemon" ]; then
-                kill "$daemon" 2>/dev/null || true
-                wait "$daemon" || true
-        fi
+        stop_daemon
         if [ "$status" -ne 0 ] && [ -s "$tmp/irmd.log" ]; then
                 say "It did not work. The last of what the daemon said:"
                 tail -n 20 "$tmp/irmd.log" >&2
@@ -53,7 +73,12 @@ clean_up()
         exit "$status"
 }
 
-[ "${1-}" = local ] || usage
+what=${1-}
+case $what in
+local) rows='pingpong rate alloc flows' ;;
+oap) rows='p384 x25519 plain share' ;;
+*) usage ;;
+esac
 shift
 json='' plot='' only='' slices=''
 while [ $# -gt 0 ]; do
@@ -72,10 +97,11 @@ while [ $# -gt 0 ]; do
         esac
         shift
 done
-only="${only:- pingpong rate alloc flows} "
+only=" ${only:-$rows} "
 
 daemon=''
 as_user=''
+name=oap.bench # of the server, in its certificate
 tmp=$(mktemp -d)
 trap clean_up EXIT
 trap 'exit 130' INT TERM
@@ -87,6 +113,7 @@ BUILD_DIR=$build sh scripts/build.sh -DO7S_TESTS=ON >&2
 # A copy, so that it works too where the checkout cannot be read by others.
 cmake --install "$build" --prefix "$tmp/usr" >/dev/null
 cp "$build/tests/bench/o7s_bench" "$tmp/usr/bin"
+cp "$build/tests/bench/pubkey_clock.so" "$tmp/usr/bin"
 PATH=$tmp/usr/bin:$tmp/usr/sbin:$PATH
 OUROBOROS_IPCP_DIR=$tmp/usr/libexec/ouroboros
 OUROBOROS_RUNTIME_DIR=$tmp/run
@@ -103,13 +130,6 @@ if [ "$(id -u)" -eq 0 ]; then
         # What systemd gives every process: 10,000 flows are 30,000 descriptors of the daemon.
         prlimit --pid $$ --nofile=524288:524288 2>/dev/null || true
 fi
-
-say "A daemon of its own"
-$as_user irmd --log-level warning 2>"$tmp/irmd.log" &
-daemon=$!
-wait_for test -S "$tmp/run/irm.sock" || exit 1
-$as_user irm ipcp bootstrap name local type local layer bench >&2
-ipcp=$($as_user irm --json ipcp list | sed -n 's/.*"pid": *\([0-9]*\).*/\1/p' | head -n 1)
 
 # Runs o7s_bench; $slices shortens it.
 bench()
@@ -128,31 +148,142 @@ wanted()
         return 1
 }
 
-bench head
-if wanted pingpong; then
-        for cores in 1 2; do
-                for regime in busy paced asleep; do
-                        bench pingpong --regime "$regime" --cores "$cores"
+measure_local()
+{
+        start_daemon
+        bench head
+        if wanted pingpong; then
+                for cores in 1 2; do
+                        for regime in busy paced asleep; do
+                                bench pingpong --regime "$regime" --cores "$cores"
+                        done
                 done
+        fi
+        if wanted rate; then
+                for size in 64 1500 16384; do
+                        bench rate --size "$size"
+                done
+        fi
+        if wanted alloc; then
+                bench alloc --cores 1
+                for n in 1 4 16 32; do
+                        bench alloc --in-flight "$n"
+                done
+                for n in 4 16 32; do
+                        bench alloc --in-flight "$n" --mode start
+                done
+        fi
+        if wanted flows; then
+                bench flows
+        fi
+}
+
+# Credentials for both ends with keys on the curve $1, and a policy with the suite $2 that holds for local flows as well.
+set_up_security()
+{
+        rm -rf "$O7S_BENCH_SECURITY"
+        mkdir "$O7S_BENCH_SECURITY"
+        make_authority "$1"
+        make_identity "$1" "server/$name" "$name" serverAuth
+        make_identity "$1" client/default user.bench clientAuth
+        cat >"$O7S_BENCH_SECURITY/enc.cfg" <<END
+encryption = required
+authentication = mutual
+suite = $2
+local = as-remote
+END
+        if [ -n "$as_user" ]; then
+                chown -R "$user" "$O7S_BENCH_SECURITY"
+        fi
+}
+
+make_authority()
+{
+        mkdir "$O7S_BENCH_SECURITY/cacert"
+        openssl req -x509 -newkey ec -pkeyopt "ec_paramgen_curve:$1" -nodes -keyout "$tmp/ca.key" -sha384 -days 30 \
+                -subj '/CN=bench authority' -out "$O7S_BENCH_SECURITY/cacert/ca.pem" 2>/dev/null
+}
+
+# Folder $2 for the DNS name $3 and the purpose $4.
+make_identity()
+{
+        folder=$O7S_BENCH_SECURITY/$2
+        mkdir -p "$folder"
+        openssl req -new -newkey ec -pkeyopt "ec_paramgen_curve:$1" -nodes -keyout "$folder/key" -subj "/CN=$3" \
+                -out "$tmp/csr" 2>/dev/null
+        chmod 600 "$folder/key"
+        printf '%s\n' 'basicConstraints = CA:FALSE' 'keyUsage = digitalSignature' "extendedKeyUsage = $4" \
+                "subjectAltName = DNS:$3" >"$tmp/extensions"
+        openssl x509 -req -in "$tmp/csr" -CA "$O7S_BENCH_SECURITY/cacert/ca.pem" -CAkey "$tmp/ca.key" -CAcreateserial \
+                -sha384 -days 30 -extfile "$tmp/extensions" -out "$folder/cert" 2>/dev/null
+}
+
+# The same credentials for both: irmd's.
+against_tls()
+{
+        bench alloc --against tls-connect --mode single --cores 1 --name "$name"
+        for cores in 1 2; do
+                bench alloc --against tls --mode single --cores "$cores" --name "$name"
         done
-fi
-if wanted rate; then
-        for size in 64 1500 16384; do
-                bench rate --size "$size"
+        bench alloc --against tls --cores 1 --name "$name"
+        for n in 1 4 16; do
+                bench alloc --against tls --in-flight "$n" --acceptors 16 --name "$name"
         done
-fi
-if wanted alloc; then
-        bench alloc --cores 1
-        for n in 1 4 16 32; do
-                bench alloc --in-flight "$n"
-        done
-        for n in 4 16 32; do
-                bench alloc --in-flight "$n" --mode start
-        done
-fi
-if wanted flows; then
-        bench flows
-fi
+}
+
+# $1 row, $2 suite, $3 group as TLS calls it, $4 curve of the certificates
+measure_suite()
+{
+        wanted "$1" || return 0
+        say "Suite $2, certificates on $4"
+        O7S_BENCH_GROUP=$3
+        set_up_security "$4" "$2"
+        start_daemon
+        printf '\n%s, certificates on %s\n' "$2" "$4"
+        bench head --against tls
+        against_tls
+        stop_daemon
+}
+
+measure_share()
+{
+        set_up_security "$1" "$2"
+        O7S_BENCH_PUBKEY_CLOCK=$tmp/out/clock
+        export O7S_BENCH_PUBKEY_CLOCK
+        start_daemon env LD_PRELOAD="$tmp/usr/bin/pubkey_clock.so"
+        printf '\n%s, certificates on %s\n' "$2" "$1"
+        bench share --in-flight 4 --name "$name" --clock "$O7S_BENCH_PUBKEY_CLOCK"
+        stop_daemon
+}
+
+measure_oap()
+{
+        O7S_BENCH_SECURITY=$OUROBOROS_CONFIG_DIR/security
+        O7S_BENCH_SERVER=$name
+        export O7S_BENCH_SECURITY O7S_BENCH_SERVER O7S_BENCH_GROUP
+        # The faster the handshake, the more of them a slice holds.
+        slices=${slices:+--pairs 4 --slice-ms 200}
+        slices=${slices:---pairs 16 --slice-ms 500}
+        measure_suite p384 p384 P-384 P-384
+        measure_suite x25519 x25519 X25519 P-256
+        if wanted plain; then
+                rm -rf "$O7S_BENCH_SECURITY"
+                start_daemon
+                printf '\nneither credentials nor policy\n'
+                bench head
+                bench alloc --cores 1
+                for n in 1 4 16; do
+                        bench alloc --in-flight "$n"
+                done
+                stop_daemon
+        fi
+        if wanted share; then
+                measure_share P-384 p384
+                measure_share P-256 x25519
+        fi
+}
+
+"measure_$what"
 
 if [ -n "$plot" ]; then
         python3 scripts/bench-plot.py "$tmp/out/json" >"$plot"

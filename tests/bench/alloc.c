@@ -13,6 +13,7 @@
 #include "contest.h"
 
 #define IN_FLIGHT_MAX 256
+#define TIMES         10000 /* at most that many are kept of a slice */
 
 /* One slice, shared by the threads that work for it. */
 struct churn {
@@ -113,7 +114,7 @@ static bool churn_polling(struct churn *c, unsigned n)
         return true;
 }
 
-static bool slice_alloc(struct lane *l, const struct options *o, struct slice *s)
+bool alloc_slice(struct lane *l, const struct options *o, struct slice *s)
 {
         int64_t      start = clock_now_ns();
         struct churn c     = {.lane = l, .end_ns = start + o->slice_ns};
@@ -128,6 +129,45 @@ static bool slice_alloc(struct lane *l, const struct options *o, struct slice *s
         return (ok && s->ops > 0) || lane_failed(l, "go on", c.first_error);
 }
 
+/* One after the other from one thread; each is timed, without its end. */
+static bool slice_single(struct lane *l, const struct options *o, struct slice *s)
+{
+        static double           us[TIMES], sorted[TIMES];
+        const struct transport *t   = l->transport;
+        int64_t                 end = clock_now_ns() + o->slice_ns;
+
+        do {
+                int64_t start = clock_now_ns();
+                int     fd    = t->connect(l->peer.address);
+
+                if (fd < 0)
+                        return lane_failed(l, "connect", fd);
+                us[s->ops++] = (double)(clock_now_ns() - start) / NS_PER_US;
+                t->close(fd);
+        } while (s->ops < TIMES && clock_now_ns() < end);
+        s->times   = us;
+        s->n_times = s->ops;
+        memcpy(sorted, us, s->ops * sizeof(*us));
+        s->figure = stats_quantile(sorted, s->ops, 0.5);
+        return true;
+}
+
+static int single_run(const struct options *o)
+{
+        struct contest c = {
+                .bench        = "alloc",
+                .title        = "allocate, one at a time",
+                .unit         = "us",
+                .smaller_wins = true,
+                .role         = "close",
+                .n_threads    = o->acceptors,
+                .free_range   = true,
+                .slice        = slice_single,
+        };
+
+        return contest_run(&c, o);
+}
+
 int alloc_run(const struct options *o)
 {
         struct contest c = {
@@ -136,9 +176,15 @@ int alloc_run(const struct options *o)
                 .role       = "close",
                 .n_threads  = o->acceptors,
                 .free_range = true,
-                .slice      = slice_alloc,
+                .slice      = alloc_slice,
         };
 
+        if (strcmp(o->mode, "single") == 0)
+                return single_run(o);
+        if (strcmp(o->mode, "start") == 0 && o->rival->start == NULL) {
+                fprintf(stderr, "o7s_bench: %s cannot be started only\n", o->rival->name);
+                return 2;
+        }
         if (o->in_flight < 1 || o->in_flight > IN_FLIGHT_MAX) {
                 fprintf(stderr, "o7s_bench: 1 to %d in flight\n", IN_FLIGHT_MAX);
                 return 2;

@@ -56,10 +56,10 @@ static bool place(const struct run *r, int *peer_cpu)
         return true;
 }
 
-static bool lane_open(struct lane *l, const struct contest *c, int peer_cpu)
+static bool lane_open(struct lane *l, const struct contest *c, const char *address, int peer_cpu)
 {
         l->fd = -1;
-        if (!peer_start(&l->peer, l->transport, c->role, c->n_threads, peer_cpu))
+        if (!peer_start(&l->peer, l->transport, c->role, address, c->n_threads, peer_cpu))
                 return false;
         l->fd = peer_connect(&l->peer);
         if (l->fd < 0)
@@ -92,6 +92,18 @@ static struct usage usage_now(const struct run *r, const struct lane *l)
         return u;
 }
 
+/* Without memory for them, the times of a slice are missing. */
+static void times_add(struct times *t, const double *v, size_t n)
+{
+        double *grown = n > 0 ? realloc(t->v, (t->n + n) * sizeof(*v)) : NULL;
+
+        if (grown == NULL)
+                return;
+        memcpy(grown + t->n, v, n * sizeof(*v));
+        t->v = grown;
+        t->n += n;
+}
+
 static bool run_slice(struct run *r, enum lane_id id, unsigned pair)
 {
         struct lane *l      = &r->lane[id];
@@ -103,6 +115,7 @@ static bool run_slice(struct run *r, enum lane_id id, unsigned pair)
         usage_add(&r->outcome.usage[id], usage_now(r, l));
         usage_sub(&r->outcome.usage[id], before);
         r->outcome.figure[id][pair] = s.figure;
+        times_add(&r->outcome.times[id], s.times, s.n_times);
         r->outcome.ops[id] += s.ops;
         r->outcome.failed[id] += s.failed;
         return true;
@@ -145,15 +158,23 @@ static bool run_pairs(struct run *r)
         return ok;
 }
 
-static bool open_lanes(struct run *r, int peer_cpu)
+static void prepare_lanes(struct run *r)
 {
-        static const struct transport *const transports[N_LANES] = {&transport_af_unix, &transport_af_unix,
-                                                                    &transport_flow};
+        const struct transport *rival               = r->options->rival;
+        const struct transport *transports[N_LANES] = {rival, rival, &transport_flow};
 
         for (int id = 0; id < N_LANES; id++) {
                 r->lane[id]        = (struct lane){.transport = transports[id], .fd = -1};
                 r->outcome.ran[id] = wanted(r->options, transports[id]);
-                if (r->outcome.ran[id] && !lane_open(&r->lane[id], r->contest, peer_cpu))
+        }
+}
+
+static bool open_lanes(struct run *r, int peer_cpu)
+{
+        for (int id = 0; id < N_LANES; id++) {
+                const char *address = id == LANE_SUBJECT ? r->options->name : NULL;
+
+                if (r->outcome.ran[id] && !lane_open(&r->lane[id], r->contest, address, peer_cpu))
                         return false;
         }
         return true;
@@ -165,12 +186,19 @@ int contest_run(const struct contest *c, const struct options *o)
         int               peer_cpu;
         bool              ok;
 
-        r  = (struct run){.contest = c, .options = o, .outcome.n_pairs = o->pairs};
+        r = (struct run){.contest = c, .options = o, .outcome.n_pairs = o->pairs};
+        if (c->connected && o->rival->send == NULL) {
+                fprintf(stderr, "o7s_bench: %s only makes connections\n", o->rival->name);
+                return 2;
+        }
+        prepare_lanes(&r);
         ok = place(&r, &peer_cpu) && open_lanes(&r, peer_cpu) && run_pairs(&r);
         for (int id = 0; id < N_LANES; id++)
                 lane_close(&r.lane[id]);
         pin_daemons(o, CPU_ANY);
         if (ok)
                 report_contest(c, o, &r.outcome);
+        for (int id = 0; id < N_LANES; id++)
+                free(r.outcome.times[id].v);
         return ok ? 0 : 1;
 }

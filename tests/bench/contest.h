@@ -4,7 +4,8 @@
  *
  *     control  base  subject | subject  base  control | control  base  ...
  *
- * Base and control are AF_UNIX twice, with peers and connections of their own; the subject is Ouroboros. Each
+ * Base and control are the rival twice (AF_UNIX, or TLS), with peers and connections of their own; the subject is
+ * Ouroboros. Each
  * base slice is next to a subject slice and to a control slice, and the order is mirrored every time, so a
  * drift cancels. What counts is the ratio of neighbours: subject to base is the finding, control to base is
  * what the same method finds where nothing is to be found.
@@ -34,6 +35,10 @@ struct slice {
         double   figure; /* in the contest's unit                                 */
         uint64_t ops;    /* operations done, for the cost of one                  */
         uint64_t failed; /* operations that came to nothing                       */
+
+        /* How long single operations took, where that is the figure; of the contest, until its next slice. */
+        const double *times;
+        size_t        n_times;
 };
 
 struct contest {
@@ -48,6 +53,12 @@ struct contest {
         bool (*slice)(struct lane *l, const struct options *o, struct slice *s); /* false: it said why */
 };
 
+/* Times of single operations, of all slices of a lane. */
+struct times {
+        double *v;
+        size_t  n;
+};
+
 /* What the slices of all pairs gave. */
 struct outcome {
         unsigned     n_pairs;
@@ -55,6 +66,7 @@ struct outcome {
         double       figure[N_LANES][STATS_MAX];
         uint64_t     ops[N_LANES], failed[N_LANES];
         struct usage usage[N_LANES];
+        struct times times[N_LANES]; /* empty where the contest has none */
 };
 
 /* Runs it and reports. 0, or 1 when something failed. */

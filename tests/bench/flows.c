@@ -117,7 +117,7 @@ static void hold_flows(size_t n, unsigned acceptors, int report, int hold)
         struct peer peer;
         char        end;
 
-        if (fds == NULL || !peer_start(&peer, &transport_flow, "keep", acceptors, CPU_ANY))
+        if (fds == NULL || !peer_start(&peer, &transport_flow, "keep", NULL, acceptors, CPU_ANY))
                 _exit(1);
         n = open_some(&peer, fds, n);
         (void)!write(report, &n, sizeof(n));

@@ -1,4 +1,4 @@
-/* o7s_bench - measures flows against AF_UNIX sockets, between two processes, in one run. scripts/bench.sh
+/* o7s_bench - measures flows against AF_UNIX sockets or TLS, between two processes, in one run. scripts/bench.sh
  * gives it daemons; doc/measurements.md explains. */
 #include <getopt.h>
 #include <stdio.h>
@@ -14,23 +14,28 @@
 #include "pingpong.h"
 #include "rate.h"
 #include "report.h"
+#include "share.h"
 #include "stats.h"
+#include "transport.h"
 
 static const char usage_text[] =
-        "usage: o7s_bench head|pingpong|rate|alloc|flows [option value]...\n"
+        "usage: o7s_bench head|pingpong|rate|alloc|share|flows [option value]...\n"
         "\n"
         "  --cores 1|2        everything on one processor, or as a user would see it (2)\n"
         "  --pairs N          pairs of slices (16)\n"
         "  --slice-ms N       length of a slice (200)\n"
-        "  --only NAME        run af_unix or ouroboros alone, for profilers\n"
+        "  --against NAME     af_unix, or tls or tls-connect (af_unix)\n"
+        "  --only NAME        run one of these or ouroboros alone, for profilers\n"
+        "  --name NAME        of the server, for flows that need a certain one\n"
         "  --json FILE        append JSON lines to FILE\n"
         "  --daemon PID       count and pin this process with the flows; repeatable\n"
         "  --size N           bytes of a message (64)                  pingpong, rate\n"
         "  --regime R         busy, paced or asleep (busy)             pingpong\n"
         "  --think-us N       pause before a message (1200)            pingpong\n"
-        "  --in-flight N      allocations at once (1)                  alloc\n"
-        "  --mode M           threads or start (threads)               alloc\n"
-        "  --acceptors N      accepting threads of the server (4)      alloc, flows\n"
+        "  --in-flight N      allocations at once (1)                  alloc, share\n"
+        "  --mode M           threads, start or single (threads)       alloc\n"
+        "  --acceptors N      accepting threads of the server (4)      alloc, share, flows\n"
+        "  --clock FILE       of pubkey_clock.so in the first daemon   share\n"
         "  --count N          flows to hold open (10000)               flows\n";
 
 static int head_run(const struct options *o)
@@ -44,7 +49,7 @@ static const struct {
         int (*run)(const struct options *o);
 } commands[] = {
         {"head", head_run},   {"pingpong", pingpong_run}, {"rate", rate_run},
-        {"alloc", alloc_run}, {"flows", flows_run},
+        {"alloc", alloc_run}, {"share", share_run},       {"flows", flows_run},
 };
 
 enum option_id {
@@ -60,7 +65,10 @@ enum option_id {
         OPT_IN_FLIGHT,
         OPT_MODE,
         OPT_ACCEPTORS,
-        OPT_COUNT
+        OPT_COUNT,
+        OPT_AGAINST,
+        OPT_NAME,
+        OPT_CLOCK
 };
 
 static const struct option long_options[] = {
@@ -77,6 +85,9 @@ static const struct option long_options[] = {
         {"mode", required_argument, NULL, OPT_MODE},
         {"acceptors", required_argument, NULL, OPT_ACCEPTORS},
         {"count", required_argument, NULL, OPT_COUNT},
+        {"against", required_argument, NULL, OPT_AGAINST},
+        {"name", required_argument, NULL, OPT_NAME},
+        {"clock", required_argument, NULL, OPT_CLOCK},
         {NULL, 0, NULL, 0},
 };
 
@@ -109,11 +120,13 @@ static FILE *open_json(const char *path)
         return f;
 }
 
-static const char *transport_name(const char *text)
+static const struct transport *transport_of(const char *text)
 {
-        if (transport_find(text) != NULL)
-                return text;
-        fprintf(stderr, "o7s_bench: no transport \"%s\": af_unix or ouroboros\n", text);
+        const struct transport *t = transport_find(text);
+
+        if (t != NULL)
+                return t;
+        fprintf(stderr, "o7s_bench: no transport \"%s\": af_unix, tls, tls-connect or ouroboros\n", text);
         exit(2);
 }
 
@@ -123,7 +136,7 @@ static void set_option(struct options *o, int id, const char *arg)
         case OPT_CORES: o->cores = (unsigned)number(arg, 1, 2); break;
         case OPT_PAIRS: o->pairs = (unsigned)number(arg, 1, STATS_MAX); break;
         case OPT_SLICE: o->slice_ns = (int64_t)number(arg, 1, 1000000) * NS_PER_MS; break;
-        case OPT_ONLY: o->only = transport_name(arg); break;
+        case OPT_ONLY: o->only = transport_of(arg)->name; break;
         case OPT_JSON: o->json = open_json(arg); break;
         case OPT_DAEMON: add_daemon(o, arg); break;
         case OPT_SIZE: o->size = number(arg, sizeof(struct message), MESSAGE_MAX); break;
@@ -133,6 +146,9 @@ static void set_option(struct options *o, int id, const char *arg)
         case OPT_MODE: o->mode = arg; break;
         case OPT_ACCEPTORS: o->acceptors = (unsigned)number(arg, 1, 256); break;
         case OPT_COUNT: o->count = number(arg, 1, 1000000); break;
+        case OPT_AGAINST: o->rival = transport_of(arg); break;
+        case OPT_NAME: o->name = arg; break;
+        case OPT_CLOCK: o->clock = arg; break;
         default: fputs(usage_text, stderr); exit(2);
         }
 }
@@ -140,6 +156,7 @@ static void set_option(struct options *o, int id, const char *arg)
 static int run_command(int argc, char **argv)
 {
         struct options o = {
+                .rival     = &transport_af_unix,
                 .cores     = 2,
                 .pairs     = 16,
                 .slice_ns  = 200 * NS_PER_MS,

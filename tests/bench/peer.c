@@ -173,14 +173,18 @@ static bool is_ready(int in)
         return poll(&pfd, 1, READY_TIMEOUT_MS) == 1 && read(in, &line, 1) == 1;
 }
 
-bool peer_start(struct peer *p, const struct transport *t, const char *role, unsigned n_threads, int cpu)
+bool peer_start(struct peer *p, const struct transport *t, const char *role, const char *address,
+                unsigned n_threads, int cpu)
 {
         static unsigned n_started;
         int             out[2];
         bool            ready;
 
         *p = (struct peer){.transport = t};
-        snprintf(p->address, sizeof(p->address), "o7s-bench.%d.%u", (int)getpid(), n_started++);
+        if (address != NULL)
+                snprintf(p->address, sizeof(p->address), "%s", address);
+        else
+                snprintf(p->address, sizeof(p->address), "o7s-bench.%d.%u", (int)getpid(), n_started++);
         if (pipe2(out, O_CLOEXEC) < 0)
                 return false;
         p->pid = fork();

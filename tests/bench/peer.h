@@ -37,13 +37,14 @@ struct peer {
 };
 
 /*
- * Starts a peer that listens at an address of its own, on the processor @cpu (or CPU_ANY), in the role
+ * Starts a peer that listens at @address, NULL: one of its own, on the processor @cpu (or CPU_ANY), in the role
  *     "answer"  accepts one connection after the other and treats its messages as above
  *     "close"   accepts in @n_threads threads and closes what it accepted at once
  *     "keep"    accepts in @n_threads threads and keeps everything open
  * False, and a line on stderr, when it did not come to listen.
  */
-bool peer_start(struct peer *p, const struct transport *t, const char *role, unsigned n_threads, int cpu);
+bool peer_start(struct peer *p, const struct transport *t, const char *role, const char *address,
+                unsigned n_threads, int cpu);
 
 /*
  * Connects to it. Tries for up to a second: a peer that listens may not have begun to accept, and a flow to a process

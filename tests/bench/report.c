@@ -8,8 +8,14 @@
 
 #include "base/clock.h"
 
-static const char *const lane_names[N_LANES] = {
-        [LANE_CONTROL] = "control", [LANE_BASE] = "af_unix", [LANE_SUBJECT] = "ouroboros"};
+static const char *lane_name(const struct options *o, enum lane_id id)
+{
+        switch (id) {
+        case LANE_CONTROL: return "control";
+        case LANE_BASE: return o->rival->name;
+        default: return transport_flow.name;
+        }
+}
 
 /* Three digits, and thousands and millions as letters. */
 static const char *human(char buf[16], double v)
@@ -48,6 +54,11 @@ static struct estimate factor(const struct contest *c, const struct outcome *out
         return stats_estimate(ratio, out->n_pairs);
 }
 
+static double percentile(const struct outcome *out, enum lane_id id, double q)
+{
+        return stats_quantile(out->times[id].v, out->times[id].n, q);
+}
+
 static double cpu_us(const struct outcome *out, enum lane_id id)
 {
         return out->ops[id] == 0 ? NAN : (double)out->usage[id].cpu_ns / (double)out->ops[id] / NS_PER_US;
@@ -83,10 +94,10 @@ void report_head(const struct options *o)
 
         uname(&u);
         printf("%ld x %s, %s %s\n\n", sysconf(_SC_NPROCESSORS_ONLN), cpu, u.sysname, u.release);
-        printf("%-38s %-15s %-17s %-25s %-20s %-15s %s\n", "", "", "", "times AF_UNIX", "A/A control",
+        printf("%-38s %-15s %-17s times %-19s %-20s %-15s %s\n", "", "", "", o->rival->name, "A/A control",
                "CPU us per op", "sleeps per op");
-        printf("%-32s %5s %7s %7s  %-6s %25s %20s %7s %7s %7s %6s\n", "", "cores", "af_unix", "o7s", "",
-               "[95 %]", "[95 %]", "af_unix", "o7s", "af_unix", "o7s");
+        printf("%-32s %5s %7s %7s  %-6s %25s %20s %7s %7s %7s %6s\n", "", "cores", o->rival->name, "o7s", "",
+               "[95 %]", "[95 %]", o->rival->name, "o7s", o->rival->name, "o7s");
         if (o->json != NULL)
                 fprintf(o->json, "{\"bench\":\"machine\",\"cpu\":\"%s\",\"cores\":%ld,\"kernel\":\"%s\"}\n",
                         cpu, sysconf(_SC_NPROCESSORS_ONLN), u.release);
@@ -110,6 +121,18 @@ static void print_number(int width, double v)
         printf(" %*s", width, isnan(v) ? "-" : human(buf, v));
 }
 
+/* Of all operations, on a line of its own. */
+static void print_percentile(const struct contest *c, const struct outcome *out, double q)
+{
+        char what[32];
+
+        snprintf(what, sizeof(what), "    %.0fth percentile", q * 100);
+        printf("%-38s", what);
+        print_number(7, percentile(out, LANE_BASE, q));
+        print_number(7, percentile(out, LANE_SUBJECT, q));
+        printf(" %-6s\n", c->unit);
+}
+
 static void print_row(const struct contest *c, const struct options *o, const struct outcome *out)
 {
         printf("%-32s %5u", c->title, o->cores);
@@ -125,6 +148,8 @@ static void print_row(const struct contest *c, const struct options *o, const st
         if (out->failed[LANE_SUBJECT] > 0)
                 printf("  (%llu failed)", (unsigned long long)out->failed[LANE_SUBJECT]);
         printf("\n");
+        if (out->times[LANE_SUBJECT].n > 0)
+                print_percentile(c, out, 0.99);
         fflush(stdout);
 }
 
@@ -145,13 +170,17 @@ static void json_factor(FILE *f, const char *key, struct estimate e)
                 fprintf(f, "{\"median\":%.6g,\"low\":%.6g,\"high\":%.6g}", e.median, e.low, e.high);
 }
 
-static void json_lane(FILE *f, const struct outcome *out, enum lane_id id)
+static void json_lane(FILE *f, const struct options *o, const struct outcome *out, enum lane_id id)
 {
-        fprintf(f, ",\"%s\":{\"ops\":%llu,\"failed\":%llu", lane_names[id], (unsigned long long)out->ops[id],
-                (unsigned long long)out->failed[id]);
+        fprintf(f, ",\"%s\":{\"ops\":%llu,\"failed\":%llu", lane_name(o, id),
+                (unsigned long long)out->ops[id], (unsigned long long)out->failed[id]);
         json_number(f, "median", median(out, id));
         json_number(f, "cpu_us", cpu_us(out, id));
         json_number(f, "sleeps", sleeps(out, id));
+        if (out->times[id].n > 0) {
+                json_number(f, "p50", percentile(out, id, 0.5));
+                json_number(f, "p99", percentile(out, id, 0.99));
+        }
         fprintf(f, ",\"slices\":[");
         for (unsigned i = 0; i < out->n_pairs; i++)
                 fprintf(f, "%s%.6g", i == 0 ? "" : ",", out->figure[id][i]);
@@ -167,7 +196,7 @@ static void json_row(FILE *f, const struct contest *c, const struct options *o, 
         json_factor(f, "control_factor", factor(c, out, LANE_CONTROL));
         for (int id = 0; id < N_LANES; id++) {
                 if (out->ran[id])
-                        json_lane(f, out, (enum lane_id)id);
+                        json_lane(f, o, out, (enum lane_id)id);
         }
         fprintf(f, "}\n");
 }

@@ -1,9 +1,9 @@
 /*
- * transport.h - what is compared: two ways for two processes to exchange messages, behind the same calls.
+ * transport.h - what is compared: ways for two processes to exchange messages, behind the same calls.
  *
  * All block, as a program that knows nothing better would write it; that is also the best case of AF_UNIX (a
  * poll() before each receive would double its system calls). On failure they return a negative code that
- * o7s_strerror() explains.
+ * o7s_strerror() explains. One that only makes connections has no start, finish, tune, send and recv.
  */
 #ifndef BENCH_TRANSPORT_H
 #define BENCH_TRANSPORT_H
@@ -30,8 +30,10 @@ struct transport {
         void (*close)(int fd);
 };
 
-extern const struct transport transport_af_unix; /* SOCK_SEQPACKET */
-extern const struct transport transport_flow;    /* a raw flow     */
+extern const struct transport transport_af_unix;     /* SOCK_SEQPACKET                                    */
+extern const struct transport transport_flow;        /* a raw flow                                        */
+extern const struct transport transport_tls;         /* TLS 1.3 over TCP, until both sides know the other */
+extern const struct transport transport_tls_connect; /* the same, until the client may send               */
 
 /* By name, or NULL. */
 const struct transport *transport_find(const char *name);
