@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Draws the factors of scripts/bench.sh: bench-plot.py RESULTS.json >PLOT.svg
 
-One line a row: Ouroboros against AF_UNIX with its 95 % interval, and the A/A control in grey under it. The axis is
+One line a row: Ouroboros against its rival with the 95 % interval, and the A/A control in grey under it. The axis is
 logarithmic: twice as good and half as good are equally far from 1.
 """
 
@@ -12,6 +12,7 @@ from html import escape
 
 WIDTH, LEFT, RIGHT, TOP, ROW = 1000, 290, 250, 60, 34
 PLOT = WIDTH - LEFT - RIGHT
+RIVALS = ("af_unix", "tls", "tls-connect")
 SUBJECT, CONTROL, FRAME = "#1660a8", "#9a9a9a", "#dddddd"
 
 
@@ -69,15 +70,16 @@ class Plot:
 
     def row(self, i, r):
         y = TOP + ROW * i + ROW / 2
-        self.text(LEFT - 12, y + 4, f'{r["title"]}, {r["cores"]} core{"s" if r["cores"] > 1 else ""}', "end")
+        what = ", ".join(filter(None, (r["title"], r.get("suite"), f'{r["cores"]} core{"s" if r["cores"] > 1 else ""}')))
+        self.text(LEFT - 12, y + 4, what, "end")
         self.mark(r["control_factor"], y + 6, CONTROL)
         self.mark(r["factor"], y - 5, SUBJECT)
-        values = " : ".join(human(r[lane]["median"]) for lane in ("ouroboros", "af_unix") if lane in r)
+        values = " : ".join(human(r[lane]["median"]) for lane in ("ouroboros", *RIVALS) if lane in r)
         self.text(WIDTH - RIGHT + 12, y + 4, f'{r["factor"]["median"]:.3g} ×   ({values} {r["unit"]})')
 
     def svg(self):
         self.axis()
-        self.text(LEFT, 22, "Flows of Ouroboros, in times AF_UNIX SEQPACKET (right is better; grey: AF_UNIX twice)")
+        self.text(LEFT, 22, "Flows of Ouroboros, in times the other (right is better; grey: the other twice)")
         for i, r in enumerate(self.rows):
             self.row(i, r)
         return (

@@ -218,16 +218,17 @@ make_identity()
                 -sha384 -days 30 -extfile "$tmp/extensions" -out "$folder/cert" 2>/dev/null
 }
 
-# The same credentials for both: irmd's.
+# The same credentials for both: irmd's. $1: the suite that flows must have.
 against_tls()
 {
-        bench alloc --against tls-connect --mode single --cores 1 --name "$name"
-        for cores in 1 2; do
-                bench alloc --against tls --mode single --cores "$cores" --name "$name"
+        for rival in tls-connect tls; do
+                for cores in 1 2; do
+                        bench alloc --against "$rival" --mode single --cores "$cores" --name "$name" --suite "$1"
+                done
         done
-        bench alloc --against tls --cores 1 --name "$name"
+        bench alloc --against tls --cores 1 --name "$name" --suite "$1"
         for n in 1 4 16; do
-                bench alloc --against tls --in-flight "$n" --acceptors 16 --name "$name"
+                bench alloc --against tls --in-flight "$n" --acceptors 16 --name "$name" --suite "$1"
         done
 }
 
@@ -241,7 +242,7 @@ measure_suite()
         start_daemon
         printf '\n%s, certificates on %s\n' "$2" "$4"
         bench head --against tls
-        against_tls
+        against_tls "$2"
         stop_daemon
 }
 
@@ -252,7 +253,7 @@ measure_share()
         export O7S_BENCH_PUBKEY_CLOCK
         start_daemon env LD_PRELOAD="$tmp/usr/bin/pubkey_clock.so"
         printf '\n%s, certificates on %s\n' "$2" "$1"
-        bench share --in-flight 4 --name "$name" --clock "$O7S_BENCH_PUBKEY_CLOCK"
+        bench share --in-flight 4 --name "$name" --suite "$2" --clock "$O7S_BENCH_PUBKEY_CLOCK"
         stop_daemon
 }
 

@@ -156,7 +156,6 @@ static int single_run(const struct options *o)
 {
         struct contest c = {
                 .bench        = "alloc",
-                .title        = "allocate, one at a time",
                 .unit         = "us",
                 .smaller_wins = true,
                 .role         = "close",
@@ -165,6 +164,7 @@ static int single_run(const struct options *o)
                 .slice        = slice_single,
         };
 
+        snprintf(c.title, sizeof(c.title), "one at a time, against %s", o->rival->name);
         return contest_run(&c, o);
 }
 

@@ -51,7 +51,7 @@ static void pair_forget(const char *address)
  */
 static int join(int sock, const int *fds, unsigned side)
 {
-        int  r = pair_put(fds[FD_PORT], side, fds[FD_OWN], fds[FD_PEER]);
+        int  r = pair_put(fds[FD_PORT], side, fds[FD_OWN], fds[FD_PEER], &(struct pair_side){0});
         char go;
 
         close(fds[FD_PORT]);

@@ -56,14 +56,44 @@ static bool place(const struct run *r, int *peer_cpu)
         return true;
 }
 
-static bool lane_open(struct lane *l, const struct contest *c, const char *address, int peer_cpu)
+/* Whether a connection is as safe as it should be: a comparison with one that is not would prove nothing. */
+static bool is_secured(const struct lane *l, const struct options *o, int fd)
+{
+        const char *suite;
+
+        if (o->suite == NULL || l->transport->suite == NULL)
+                return true;
+        suite = l->transport->suite(fd);
+        if (suite != NULL && strcmp(suite, o->suite) == 0)
+                return true;
+        fprintf(stderr, "o7s_bench: %s: not authenticated with %s but %s\n", l->transport->name, o->suite,
+                suite != NULL ? suite : "not at all");
+        return false;
+}
+
+int lane_connect(struct lane *l, const struct options *o)
+{
+        int fd = peer_connect(&l->peer);
+
+        if (fd < 0) {
+                lane_failed(l, "connect", fd);
+                return fd;
+        }
+        if (is_secured(l, o, fd))
+                return fd;
+        l->transport->close(fd);
+        return -EAUTH;
+}
+
+static bool lane_open(struct lane *l, const struct contest *c, const struct options *o, const char *address,
+                      int peer_cpu)
 {
         l->fd = -1;
         if (!peer_start(&l->peer, l->transport, c->role, address, c->n_threads, peer_cpu))
                 return false;
-        l->fd = peer_connect(&l->peer);
+        l->fd = lane_connect(l, o);
         if (l->fd < 0)
-                return lane_failed(l, "connect", l->fd);
+                return false;
         if (c->connected) {
                 l->transport->tune(l->fd);
         } else {
@@ -174,7 +204,7 @@ static bool open_lanes(struct run *r, int peer_cpu)
         for (int id = 0; id < N_LANES; id++) {
                 const char *address = id == LANE_SUBJECT ? r->options->name : NULL;
 
-                if (r->outcome.ran[id] && !lane_open(&r->lane[id], r->contest, address, peer_cpu))
+                if (r->outcome.ran[id] && !lane_open(&r->lane[id], r->contest, r->options, address, peer_cpu))
                         return false;
         }
         return true;

@@ -72,6 +72,12 @@ struct outcome {
 /* Runs it and reports. 0, or 1 when something failed. */
 int contest_run(const struct contest *c, const struct options *o);
 
+/*
+ * Opens a connection to the lane's peer, over which nothing was measured yet. It must be what @o asks for. Or a negative
+ * code; then it has said why.
+ */
+int lane_connect(struct lane *l, const struct options *o);
+
 /* Says on stderr that @what failed on the lane with @result; returns false. */
 bool lane_failed(const struct lane *l, const char *what, int result);
 

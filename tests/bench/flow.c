@@ -9,6 +9,7 @@
 
 #include <ouroboros/dev.h>
 #include <ouroboros/errno.h>
+#include <ouroboros/fccntl.h>
 #include <ouroboros/irm.h>
 
 /* Makes @name reachable through every IPCP there is. */
@@ -57,6 +58,18 @@ static int raw_finish(int fd)
         return flow_alloc_finish(fd, NULL);
 }
 
+/* As enc.cfg calls them, by their numbers. */
+static const char *secured_by(int fd)
+{
+        static const char *const names[] = {NULL, "p384", "p384-mlkem1024", "x25519", "x25519-mlkem768"};
+        struct flow_peer         p;
+
+        if (fccntl(fd, FLOWGPEER, &p) < 0 || !p.authenticated || !p.encrypted ||
+            p.suite >= sizeof(names) / sizeof(names[0]))
+                return NULL;
+        return names[p.suite];
+}
+
 /* The library tunes itself. */
 static void raw_tune(int fd)
 {
@@ -77,6 +90,7 @@ const struct transport transport_flow = {
         .start   = raw_start,
         .finish  = raw_finish,
         .started = POLLIN,
+        .suite   = secured_by,
         .tune    = raw_tune,
         .send    = flow_write,
         .recv    = flow_read,

@@ -35,6 +35,7 @@ static const char usage_text[] =
         "  --in-flight N      allocations at once (1)                  alloc, share\n"
         "  --mode M           threads, start or single (threads)       alloc\n"
         "  --acceptors N      accepting threads of the server (4)      alloc, share, flows\n"
+        "  --suite S          flows must be authenticated, with this suite\n"
         "  --clock FILE       of pubkey_clock.so in the first daemon   share\n"
         "  --count N          flows to hold open (10000)               flows\n";
 
@@ -68,6 +69,7 @@ enum option_id {
         OPT_COUNT,
         OPT_AGAINST,
         OPT_NAME,
+        OPT_SUITE,
         OPT_CLOCK
 };
 
@@ -87,6 +89,7 @@ static const struct option long_options[] = {
         {"count", required_argument, NULL, OPT_COUNT},
         {"against", required_argument, NULL, OPT_AGAINST},
         {"name", required_argument, NULL, OPT_NAME},
+        {"suite", required_argument, NULL, OPT_SUITE},
         {"clock", required_argument, NULL, OPT_CLOCK},
         {NULL, 0, NULL, 0},
 };
@@ -148,6 +151,7 @@ static void set_option(struct options *o, int id, const char *arg)
         case OPT_COUNT: o->count = number(arg, 1, 1000000); break;
         case OPT_AGAINST: o->rival = transport_of(arg); break;
         case OPT_NAME: o->name = arg; break;
+        case OPT_SUITE: o->suite = arg; break;
         case OPT_CLOCK: o->clock = arg; break;
         default: fputs(usage_text, stderr); exit(2);
         }

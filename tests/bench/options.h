@@ -15,6 +15,7 @@ struct transport;
 struct options {
         const struct transport *rival;     /* what flows are compared with            */
         const char             *name;      /* of the server, for flows; NULL: a new one     */
+        const char             *suite;     /* that flows must have, authenticated; NULL: any */
         const char             *clock;     /* of share: the file of pubkey_clock.so         */
         const char             *only;      /* name of the one transport to run, or NULL     */
         FILE                   *json;      /* where JSON lines go, or NULL                  */

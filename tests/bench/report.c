@@ -189,8 +189,10 @@ static void json_lane(FILE *f, const struct options *o, const struct outcome *ou
 
 static void json_row(FILE *f, const struct contest *c, const struct options *o, const struct outcome *out)
 {
-        fprintf(f, "{\"bench\":\"%s\",\"title\":\"%s\",\"cores\":%u,\"unit\":\"%s\",\"pairs\":%u", c->bench,
-                c->title, o->cores, c->unit, out->n_pairs);
+        fprintf(f,
+                "{\"bench\":\"%s\",\"title\":\"%s\",\"suite\":\"%s\",\"cores\":%u,\"unit\":\"%s\",\"pairs\":%"
+                "u",
+                c->bench, c->title, o->suite != NULL ? o->suite : "", o->cores, c->unit, out->n_pairs);
         json_number(f, "slice_ms", (double)o->slice_ns / NS_PER_MS);
         json_factor(f, "factor", factor(c, out, LANE_SUBJECT));
         json_factor(f, "control_factor", factor(c, out, LANE_CONTROL));

@@ -75,7 +75,7 @@ int share_run(const struct options *o)
         struct lane                l  = {.transport = &transport_flow, .fd = -1};
         bool                       ok = c != NULL && o->n_daemons > 0 &&
                   peer_start(&l.peer, l.transport, "close", o->name, o->acceptors, CPU_ANY);
-        int fd = ok ? peer_connect(&l.peer) : -1;
+        int fd = ok ? lane_connect(&l, o) : -1;
 
         if (fd >= 0)
                 l.transport->close(fd);

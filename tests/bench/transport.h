@@ -3,7 +3,7 @@
  *
  * All block, as a program that knows nothing better would write it; that is also the best case of AF_UNIX (a
  * poll() before each receive would double its system calls). On failure they return a negative code that
- * o7s_strerror() explains. One that only makes connections has no start, finish, tune, send and recv.
+ * o7s_strerror() explains. One that only makes connections has no start, finish, tune, send and recv; no suite, one without that.
  */
 #ifndef BENCH_TRANSPORT_H
 #define BENCH_TRANSPORT_H
@@ -23,6 +23,9 @@ struct transport {
         int (*start)(const char *address);
         int (*finish)(int fd);
         short started;
+
+        /* The name of the suite of a connection that is encrypted and whose other side was authenticated, or NULL. */
+        const char *(*suite)(int fd);
 
         void (*tune)(int fd); /* for many messages, where that pays */
         ssize_t (*send)(int fd, const void *buf, size_t len);
