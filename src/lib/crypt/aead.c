@@ -46,6 +46,7 @@ static OSSL_PARAM tag_param(const uint8_t *tag)
         return OSSL_PARAM_construct_octet_string(OSSL_CIPHER_PARAM_AEAD_TAG, (void *)tag, AEAD_TAG);
 }
 
+/* Of a stream cipher the final calls have nothing left to write: they make and compare the tag. */
 bool aead_seal(const struct aead *a, const uint8_t nonce[AEAD_NONCE], const void *aad, size_t aad_len,
                const void *in, size_t n, uint8_t *out)
 {
@@ -55,7 +56,7 @@ bool aead_seal(const struct aead *a, const uint8_t nonce[AEAD_NONCE], const void
         assert(a->ctx != NULL && n <= AEAD_TEXT_MAX && aad_len <= AEAD_TEXT_MAX);
         if (EVP_EncryptInit_ex2(a->ctx, NULL, NULL, nonce, NULL) &&
             EVP_EncryptUpdate(a->ctx, NULL, &len, aad, (int)aad_len) &&
-            EVP_EncryptUpdate(a->ctx, out, &len, in, (int)n) && EVP_EncryptFinal_ex(a->ctx, out + n, &len) &&
+            EVP_EncryptUpdate(a->ctx, out, &len, in, (int)n) && EVP_EncryptFinal_ex(a->ctx, out, &len) &&
             EVP_CIPHER_CTX_get_params(a->ctx, tag))
                 return true;
         secret_wipe(out, n + AEAD_TAG);
@@ -71,8 +72,7 @@ bool aead_open(const struct aead *a, const uint8_t nonce[AEAD_NONCE], const void
         assert(a->ctx != NULL && n <= AEAD_TEXT_MAX && aad_len <= AEAD_TEXT_MAX);
         if (EVP_DecryptInit_ex2(a->ctx, NULL, NULL, nonce, tag) &&
             EVP_DecryptUpdate(a->ctx, NULL, &len, aad, (int)aad_len) &&
-            EVP_DecryptUpdate(a->ctx, out, &len, in, (int)n) &&
-            EVP_DecryptFinal_ex(a->ctx, (uint8_t *)out + n, &len))
+            EVP_DecryptUpdate(a->ctx, out, &len, in, (int)n) && EVP_DecryptFinal_ex(a->ctx, out, &len))
                 return true;
         secret_wipe(out, n);
         return false;

@@ -165,6 +165,7 @@ struct record_tx {
         uint32_t      epoch;
         uint32_t      counter; /* of the next record */
         uint32_t      records; /* at most, in an epoch */
+        uint32_t      last;    /* epoch */
         int64_t       began_ns;
 };
 
@@ -196,6 +197,7 @@ struct record_tx *record_tx_create(const uint8_t secret[RECORD_SECRET], int64_t 
                 return NULL;
         memcpy(t->chain.secret, secret, RECORD_SECRET);
         t->records = RECORD_EPOCH_RECORDS;
+        t->last    = EPOCH_MAX;
         if (tx_enter(t, now_ns) < 0) {
                 record_tx_destroy(t);
                 return NULL;
@@ -217,6 +219,12 @@ void record_tx_rotate_after(struct record_tx *t, uint32_t records)
         t->records = records;
 }
 
+void record_tx_end_after(struct record_tx *t, uint32_t epochs)
+{
+        assert(epochs >= 1 && epochs <= EPOCH_MAX + 1);
+        t->last = epochs - 1;
+}
+
 static bool tx_epoch_over(const struct record_tx *t, int64_t now_ns)
 {
         return t->counter >= t->records || now_ns - t->began_ns >= RECORD_EPOCH_NS;
@@ -228,7 +236,7 @@ static int tx_ready(struct record_tx *t, int64_t now_ns)
                 return -EPERM;
         if (!tx_epoch_over(t, now_ns))
                 return 0;
-        return t->epoch == EPOCH_MAX ? -EOVERFLOW : tx_enter(t, now_ns);
+        return t->epoch >= t->last ? -EOVERFLOW : tx_enter(t, now_ns);
 }
 
 ptrdiff_t record_seal(struct record_tx *t, enum record_type type, const void *in, size_t n, int64_t now_ns,

@@ -52,7 +52,8 @@ void record_rx_destroy(struct record_rx *r);
 /* Moves on after @records instead, 1 to RECORD_EPOCH_RECORDS: for tests. */
 void record_tx_rotate_after(struct record_tx *t, uint32_t records);
 
-/* Ends after @forged records instead, 1 to 2^36: likewise. */
+/* Ends after @epochs instead, 1 to 2^24; after @forged records instead, 1 to 2^36: likewise. */
+void record_tx_end_after(struct record_tx *t, uint32_t epochs);
 void record_rx_end_after(struct record_rx *r, uint64_t forged);
 
 /*

@@ -52,7 +52,8 @@ static struct vault vault = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 void secret_wipe(void *p, size_t n)
 {
-        explicit_bzero(p, n);
+        if (n > 0) /* else @p may be NULL */
+                explicit_bzero(p, n);
 }
 
 /* -- fork ------------------------------------------------------------------- */
