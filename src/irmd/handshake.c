@@ -306,9 +306,23 @@ static enum oap_reason make_key(struct handshake *h)
         return k == NULL ? OAP_INTERNAL : oap_server_give_kex(h->server, k);
 }
 
+/* Several threads may be at it: what is in the file never falls. */
+static int raise_horizon(struct security *s, int64_t ns)
+{
+        int r = 0;
+
+        uv_mutex_lock(&s->horizon_lock);
+        if (ns > s->horizon_ns)
+                r = horizon_keep(s->horizon_fd, ns);
+        if (r == 0 && ns > s->horizon_ns)
+                s->horizon_ns = ns;
+        uv_mutex_unlock(&s->horizon_lock);
+        return r;
+}
+
 static enum oap_reason keep_horizon(struct handshake *h)
 {
-        if (h->keep_ns != 0 && horizon_keep(h->security->horizon_fd, h->keep_ns) < 0) {
+        if (h->keep_ns != 0 && raise_horizon(h->security, h->keep_ns) < 0) {
                 log_err("the horizon cannot be kept in the state directory: a signed request is refused");
                 return OAP_INTERNAL;
         }
@@ -325,6 +339,14 @@ static enum oap_reason give_ready_key(struct handshake *h)
                 return OAP_OK;
         h->keyed = true;
         return oap_server_give_kex(h->server, k);
+}
+
+/* On the loop: what is on the disk need not be asked for again. */
+static int horizon_kept(struct handshake *h, int r)
+{
+        if (r == OAP_OK && h->keep_ns != 0)
+                replay_kept(h->security->replay, h->keep_ns);
+        return r;
 }
 
 /* On the loop, after the signature was verified: test and set. */
@@ -349,7 +371,7 @@ static int admit(struct handshake *h, int r)
                 return reason;
         if (h->keep_ns == 0 && (h->keyed || facts->suite == SUITE_PLAIN))
                 return OAP_OK;
-        return start(h, keep_horizon, NULL, as_it_is);
+        return start(h, keep_horizon, NULL, horizon_kept);
 }
 
 static enum oap_reason verify(struct handshake *h)

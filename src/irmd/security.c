@@ -292,6 +292,10 @@ struct security *security_open(struct irmd *d)
                 return NULL;
         s->irmd       = d;
         s->horizon_fd = -1;
+        if (uv_mutex_init(&s->horizon_lock) < 0) {
+                free(s);
+                return NULL;
+        }
         TAILQ_INIT(&s->wishes);
         TAILQ_INIT(&s->being_read);
         s->chains  = chains_create(CHAINS_MAX);
@@ -325,5 +329,6 @@ void security_close(struct security *s)
         chains_destroy(s->chains);
         creds_unref(s->creds);
         fd_close(&s->horizon_fd);
+        uv_mutex_destroy(&s->horizon_lock);
         free(s);
 }

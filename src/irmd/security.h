@@ -37,6 +37,8 @@ struct security {
         struct sources     *sources;
         struct watch       *watch;
         int                 horizon_fd;
+        uv_mutex_t          horizon_lock;
+        int64_t             horizon_ns; /* what is in the file; of the lock, writers are threads */
         int64_t             newest_ns; /* timestamp of the newest request that was accepted */
         bool                reading, again, closing;
         TAILQ_HEAD(, security_wish) wishes; /* for the next reading */

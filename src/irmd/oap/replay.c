@@ -39,7 +39,7 @@ struct replay {
         uint32_t    *heap; /* of requests: the oldest on top */
         size_t       n, max;
         int64_t      horizon_ns;
-        int64_t      kept_ns;
+        int64_t      kept_ns, asked_ns; /* is in the state directory; was asked to be */
         int64_t      skew_ns;
 };
 
@@ -255,8 +255,12 @@ enum oap_reason replay_add(struct replay *r, const uint8_t key[REPLAY_KEY], cons
         r->requests.items[i].timestamp_ns = timestamp_ns;
         r->requests.items[i].n            = owner;
         heap_push(r, i);
-        if (timestamp_ns > r->kept_ns)
-                *keep_ns = timestamp_ns + SECOND;
+        if (timestamp_ns <= r->kept_ns)
+                return OAP_OK;
+        /* Those who ask before it is there ask for the same. */
+        if (timestamp_ns > r->asked_ns)
+                r->asked_ns = timestamp_ns + SECOND;
+        *keep_ns = r->asked_ns;
         return OAP_OK;
 }
 
