@@ -75,13 +75,11 @@ size_t dh_secret_len(enum dh_group g)
         return groups[g].secret_len;
 }
 
-EVP_PKEY *dh_make(enum dh_group g, uint8_t *out)
+EVP_PKEY *dh_make(enum dh_group g)
 {
         EVP_PKEY *like = template_of(g);
 
-        return like == NULL
-                       ? NULL
-                       : pkey_make(EVP_PKEY_CTX_new_from_pkey(NULL, like, NULL), out, groups[g].public_len);
+        return like == NULL ? NULL : pkey_make(EVP_PKEY_CTX_new_from_pkey(NULL, like, NULL));
 }
 
 int dh_peer(enum dh_group g, const uint8_t *in, EVP_PKEY **peer)

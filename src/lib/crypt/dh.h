@@ -18,8 +18,8 @@ enum dh_group { DH_P384, DH_X25519, DH_N };
 size_t dh_public_len(enum dh_group g); /* uncompressed point, or X25519 value */
 size_t dh_secret_len(enum dh_group g); /* x-coordinate, padded on the left, or X25519 result */
 
-/* A new key pair, the caller's, and its public half, dh_public_len() bytes to @out. NULL: out of memory. */
-EVP_PKEY *dh_make(enum dh_group g, uint8_t *out);
+/* A new key pair, the caller's. NULL: out of memory. */
+EVP_PKEY *dh_make(enum dh_group g);
 
 /*
  * Another's public half from dh_public_len() bytes. 0 and *@peer, the caller's; -EBADMSG: not an uncompressed

@@ -26,9 +26,9 @@ size_t kem_cipher_len(enum kem k)
         return kems[k].cipher_len;
 }
 
-EVP_PKEY *kem_make(enum kem k, uint8_t *out)
+EVP_PKEY *kem_make(enum kem k)
 {
-        return pkey_make(EVP_PKEY_CTX_new_from_name(NULL, kems[k].name, NULL), out, kems[k].public_len);
+        return k == KEM_NONE ? NULL : pkey_make(EVP_PKEY_CTX_new_from_name(NULL, kems[k].name, NULL));
 }
 
 static int encapsulate(EVP_PKEY_CTX *ctx, uint8_t *cipher, size_t cipher_len, uint8_t *secret)

@@ -18,8 +18,8 @@ enum kem { KEM_NONE, KEM_768, KEM_1024, KEM_N };
 size_t kem_public_len(enum kem k); /* encapsulation key; 0 of KEM_NONE */
 size_t kem_cipher_len(enum kem k); /* ciphertext; likewise */
 
-/* A new key pair, the caller's, and its encapsulation key to @out. NULL: out of memory, or OpenSSL lacks it. */
-EVP_PKEY *kem_make(enum kem k, uint8_t *out);
+/* A new key pair, the caller's. NULL: out of memory, OpenSSL lacks it, or KEM_NONE. */
+EVP_PKEY *kem_make(enum kem k);
 
 /*
  * Makes a secret for the owner of the encapsulation key @public, which is checked (FIPS 203 section 7.2), and its

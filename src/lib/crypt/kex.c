@@ -9,6 +9,7 @@
 
 #include "crypt/dh.h"
 #include "crypt/kem.h"
+#include "crypt/pkey.h"
 
 static const struct scheme {
         enum dh_group dh;
@@ -46,29 +47,29 @@ size_t kex_response_len(enum suite s)
         return has_keys(s) ? dh_public_len(schemes[s].dh) + kem_cipher_len(schemes[s].kem) : 0;
 }
 
-static bool make_keys(struct kex *k)
+static bool encode(struct kex *k)
 {
         const struct scheme *s = &k->scheme;
+        size_t               n = dh_public_len(s->dh);
 
-        k->own = dh_make(s->dh, k->public);
-        if (k->own == NULL)
+        if (k->own == NULL || !pkey_encode(k->own, k->public, n))
                 return false;
-        if (!k->client || s->kem == KEM_NONE)
-                return true;
-        k->kem = kem_make(s->kem, k->public + dh_public_len(s->dh));
-        return k->kem != NULL;
+        if (s->kem == KEM_NONE || !k->client)
+                return k->kem == NULL;
+        return k->kem != NULL && pkey_encode(k->kem, k->public + n, kem_public_len(s->kem));
 }
 
-static struct kex *create(enum suite s, bool client)
+static struct kex *create(enum suite s, bool client, EVP_PKEY *own, EVP_PKEY *kem)
 {
-        struct kex *k;
+        struct kex *k = has_keys(s) ? OPENSSL_zalloc(sizeof(*k)) : NULL;
 
-        if (!has_keys(s) || !suite_available(s) || (k = OPENSSL_zalloc(sizeof(*k))) == NULL)
+        if (k == NULL) {
+                EVP_PKEY_free(own);
+                EVP_PKEY_free(kem);
                 return NULL;
-        k->suite  = s;
-        k->scheme = schemes[s];
-        k->client = client;
-        if (!make_keys(k)) {
+        }
+        *k = (struct kex){.suite = s, .scheme = schemes[s], .client = client, .own = own, .kem = kem};
+        if (!encode(k)) {
                 kex_destroy(k);
                 return NULL;
         }
@@ -77,12 +78,26 @@ static struct kex *create(enum suite s, bool client)
 
 struct kex *kex_client(enum suite s)
 {
-        return create(s, true);
+        if (!has_keys(s) || !suite_available(s))
+                return NULL;
+        return create(s, true, dh_make(schemes[s].dh), kem_make(schemes[s].kem));
 }
 
 struct kex *kex_server(enum suite s)
 {
-        return create(s, false);
+        if (!has_keys(s) || !suite_available(s))
+                return NULL;
+        return create(s, false, dh_make(schemes[s].dh), NULL);
+}
+
+struct kex *kex_client_of(enum suite s, EVP_PKEY *own, EVP_PKEY *kem)
+{
+        return create(s, true, own, kem);
+}
+
+struct kex *kex_server_of(enum suite s, EVP_PKEY *own)
+{
+        return create(s, false, own, NULL);
 }
 
 /* OpenSSL wipes private keys when it frees them. */

@@ -19,6 +19,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <openssl/evp.h>
+
 #include "crypt/suite.h"
 
 #define KEX_PUBLIC_MAX (97u + 1568u)
@@ -36,6 +38,13 @@ struct kex *kex_client(enum suite s);
 /* A server's: without the part of the KEM, which is made in the answer. */
 struct kex *kex_server(enum suite s);
 
+/*
+ * Likewise of keys that are there already: for known answers. They are taken over, and freed where the result is NULL
+ * (they may also be of another suite); @kem is NULL where the suite has no KEM.
+ */
+struct kex *kex_client_of(enum suite s, EVP_PKEY *own, EVP_PKEY *kem);
+struct kex *kex_server_of(enum suite s, EVP_PKEY *own);
+
 /* Wipes and frees. Takes NULL. */
 void kex_destroy(struct kex *k);
 
@@ -45,15 +54,18 @@ enum suite kex_suite(const struct kex *k);
 void kex_request(const struct kex *k, uint8_t *out);
 
 /*
- * The server's turn: checks the client's @request and writes kex_response_len() bytes to @response (with a KEM it
+ * The server's turn, once: checks the client's @request and writes kex_response_len() bytes to @response (with a KEM it
  * encapsulates). 0, -EBADMSG (the request's value is not acceptable) or -ENOMEM.
  */
 int kex_answer(struct kex *k, const uint8_t *request, size_t len, uint8_t *response);
 
-/* Then, when it suits, the dear part: the secret. Returns its length, -EBADMSG or -ENOMEM. */
+/*
+ * Then, when it suits, the dear part: the secret. Returns its length, -EBADMSG (also when there is no answer, or the
+ * secret was given before) or -ENOMEM; @z is wiped on failure, and the private key is gone either way.
+ */
 int kex_answer_secret(struct kex *k, uint8_t z[KEX_SECRET_MAX]);
 
-/* The client's: the server's @response. Likewise; @z is wiped on failure. */
+/* The client's turn, once, with the server's @response: likewise. */
 int kex_finish(struct kex *k, const uint8_t *response, size_t len, uint8_t z[KEX_SECRET_MAX]);
 
 #endif
