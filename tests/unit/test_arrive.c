@@ -25,6 +25,8 @@
 
 #include "base/clock.h"
 #include "base/fd.h"
+#include "crypt/record.h"
+#include "crypt/suite.h"
 #include "ctl/ctl.h"
 #include "dev/arrive.h"
 #include "dev/dealloc.h"
@@ -267,6 +269,207 @@ static void test_numbers_of_standard_streams_are_left_alone(void **state)
         close_others(f);
 }
 
+/* -- secrets and first data ------------------------------------------------ */
+
+static uint8_t secret[2][RECORD_SECRET + 1] = {{1}, {2}};
+static uint8_t first[FLOW_DATA_MAX + 1]     = "early bird";
+
+static ProtobufCBinaryData bytes(uint8_t *data, size_t len)
+{
+        return (ProtobufCBinaryData){.data = data, .len = len};
+}
+
+static void seal(struct fixture *f, enum suite suite, size_t send_len, size_t recv_len)
+{
+        f->up.suite       = suite;
+        f->up.send_secret = bytes(secret[0], send_len);
+        f->up.recv_secret = bytes(secret[1], recv_len);
+}
+
+static void test_secrets_of_a_wrong_length(void **state)
+{
+        static const struct {
+                enum suite suite;
+                size_t     send, recv;
+        } bad[] = {
+                {SUITE_P384, 0, 0},
+                {SUITE_P384, RECORD_SECRET, 0},
+                {SUITE_P384, 0, RECORD_SECRET},
+                {SUITE_X25519, RECORD_SECRET - 1, RECORD_SECRET},
+                {SUITE_X25519, RECORD_SECRET, RECORD_SECRET + 1},
+                {SUITE_PLAIN, RECORD_SECRET, RECORD_SECRET},
+                {SUITE_PLAIN, 0, 1},
+        };
+
+        for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+                if (i > 0)
+                        assert_int_equal(setup(state), 0);
+                seal(*state, bad[i].suite, bad[i].send, bad[i].recv);
+                assert_refused(*state, 3, -EPROTO);
+                if (i + 1 < sizeof(bad) / sizeof(bad[0]))
+                        teardown(state);
+        }
+}
+
+static void test_a_suite_that_is_none(void **state)
+{
+        seal(*state, SUITE_N, RECORD_SECRET, RECORD_SECRET);
+        assert_refused(*state, 3, -EPROTO);
+}
+
+static void test_a_fingerprint_of_a_wrong_length(void **state)
+{
+        struct fixture *f = *state;
+
+        f->up.fingerprint = bytes(first, FLOW_FINGERPRINT_SIZE - 1);
+        assert_refused(f, 3, -EPROTO);
+}
+
+static void test_first_data_that_is_too_long(void **state)
+{
+        struct fixture *f = *state;
+
+        f->up.data = bytes(first, FLOW_DATA_MAX + 1);
+        assert_refused(f, 3, -EPROTO);
+}
+
+/* Nobody could ever prove anything. */
+static void test_first_data_held_on_a_plain_flow(void **state)
+{
+        struct fixture *f = *state;
+
+        f->up.data = bytes(first, 10);
+        f->up.hold = true;
+        assert_refused(f, 3, -EPROTO);
+}
+
+static void test_first_data_held_by_a_client(void **state)
+{
+        struct fixture *f = *state;
+
+        seal(f, SUITE_P384, RECORD_SECRET, RECORD_SECRET);
+        f->up.client = true;
+        f->up.hold   = true;
+        assert_refused(f, 3, -EPROTO);
+}
+
+/* Makes the flow, with room for @size bytes of first data. */
+static int come_up(struct fixture *f, uint8_t *buf, size_t size, struct flow_data *data)
+{
+        int fd;
+
+        *data = (struct flow_data){.send = first, .send_len = 10, .recv = buf, .recv_size = size};
+        assert_int_equal(ask_check_data(data), 0);
+        receive(f, 3);
+        fd = arrive(&f->ask, &f->ans, NULL, data);
+        answer_free(&f->ans);
+        assert_int_equal(fd, f->bell[1].own);
+        return fd;
+}
+
+static void end_flow(struct fixture *f, int fd)
+{
+        assert_int_equal(flow_dealloc(fd), 0);
+        close_others(f);
+        assert_int_equal(count_fds(), f->fds_before);
+}
+
+static void test_an_encrypted_flow(void **state)
+{
+        struct fixture  *f = *state;
+        struct flow_peer peer;
+        struct flow_data data;
+        uint8_t          buf[16];
+        int              fd;
+
+        seal(f, SUITE_X25519, RECORD_SECRET, RECORD_SECRET);
+        f->up.authenticated = true;
+        f->up.fingerprint   = bytes(secret[1], FLOW_FINGERPRINT_SIZE);
+        f->up.peer          = (char *)"dns:a.example";
+        fd                  = come_up(f, buf, sizeof(buf), &data);
+        assert_int_equal(data.recv_len, 0);
+        assert_int_equal(fccntl(fd, FLOWGPEER, &peer), 0);
+        assert_int_equal(peer.encrypted, 1);
+        assert_int_equal(peer.authenticated, 1);
+        assert_int_equal(peer.suite, SUITE_X25519);
+        assert_int_equal(peer.confirmed, 0);
+        assert_string_equal(peer.identity, "dns:a.example");
+        assert_memory_equal(peer.fingerprint, secret[1], FLOW_FINGERPRINT_SIZE);
+        assert_int_equal(ring_tx_used(&process_slot(fd)->port.tx), 0);
+        end_flow(f, fd);
+}
+
+/* Its first record is there before it has a chance to say something, and calls a server that may hold data. */
+static void test_a_client_greets(void **state)
+{
+        struct fixture  *f = *state;
+        struct flow_peer peer;
+        struct flow_data data;
+        int              fd;
+
+        seal(f, SUITE_P384, RECORD_SECRET, RECORD_SECRET);
+        f->up.client = true;
+        fd           = come_up(f, NULL, 0, &data);
+        assert_int_equal(ring_tx_used(&process_slot(fd)->port.tx), ring_record(RECORD_OVERHEAD));
+        assert_int_equal(fccntl(fd, FLOWGPEER, &peer), 0);
+        assert_int_equal(peer.confirmed, 1);
+        end_flow(f, fd);
+}
+
+static void test_first_data_goes_to_the_caller(void **state)
+{
+        struct fixture  *f = *state;
+        struct flow_data data;
+        uint8_t          buf[10];
+        int              fd;
+
+        f->up.data = bytes(first, 10);
+        fd         = come_up(f, buf, sizeof(buf), &data);
+        assert_int_equal(data.recv_len, 10);
+        assert_memory_equal(buf, "early bird", 10);
+        assert_int_equal(fccntl(fd, FLOWSFLAGS, (uint32_t)(FLOWFDEFAULT | FLOWFRNOBLOCK)), 0);
+        assert_int_equal(flow_read(fd, buf, 1), -EAGAIN);
+        end_flow(f, fd);
+}
+
+static void test_first_data_that_does_not_fit_is_read(void **state)
+{
+        struct fixture  *f = *state;
+        struct flow_data data;
+        uint8_t          buf[10];
+        int              fd;
+
+        f->up.data = bytes(first, FLOW_DATA_MAX);
+        fd         = come_up(f, buf, sizeof(buf), &data);
+        assert_int_equal(data.recv_len, 0);
+        assert_int_equal(flow_read(fd, buf, 10), 10);
+        assert_memory_equal(buf, "early bird", 10);
+        for (size_t left = FLOW_DATA_MAX - 10; left > 0;) {
+                ssize_t n = flow_read(fd, buf, sizeof(buf));
+
+                assert_true(n > 0 && (size_t)n <= left);
+                left -= (size_t)n;
+        }
+        end_flow(f, fd);
+}
+
+static void test_first_data_that_is_held_is_not_given(void **state)
+{
+        struct fixture  *f = *state;
+        struct flow_data data;
+        uint8_t          buf[16];
+        int              fd;
+
+        seal(f, SUITE_P384, RECORD_SECRET, RECORD_SECRET);
+        f->up.data = bytes(first, 10);
+        f->up.hold = true;
+        fd         = come_up(f, buf, sizeof(buf), &data);
+        assert_int_equal(data.recv_len, 0);
+        assert_int_equal(fccntl(fd, FLOWSFLAGS, (uint32_t)(FLOWFDEFAULT | FLOWFRNOBLOCK)), 0);
+        assert_int_equal(flow_read(fd, buf, sizeof(buf)), -EAGAIN);
+        end_flow(f, fd);
+}
+
 /* -- in two steps ---------------------------------------------------------- */
 
 /* A slot whose allocation has begun. */
@@ -383,6 +586,24 @@ static void test_what_is_refused_without_asking(void **state)
         assert_int_equal(errno, EINVAL);
 }
 
+static void test_first_data_that_cannot_be(void **state)
+{
+        struct flow_data long_one = {.send = first, .send_len = FLOW_DATA_MAX + 1, .recv_len = 7};
+        struct flow_data no_send  = {.send_len = 1};
+        struct flow_data no_recv  = {.recv_size = 1};
+
+        (void)state;
+        assert_int_equal(flow_alloc_data("name", NULL, NULL, &long_one), -EMSGSIZE);
+        assert_int_equal(long_one.recv_len, 0);
+        assert_int_equal(flow_accept_data(NULL, NULL, &long_one), -EMSGSIZE);
+        assert_int_equal(flow_alloc_data("name", NULL, NULL, &no_send), -EINVAL);
+        assert_int_equal(flow_accept_data(NULL, NULL, &no_recv), -EINVAL);
+        long_one.send_len = FLOW_DATA_MAX;
+        assert_int_equal(flow_alloc_data("name", NULL, NULL, &long_one), -EIRMD);
+        assert_int_equal(flow_alloc_data("name", NULL, NULL, NULL), -EIRMD);
+        assert_int_equal(flow_accept_data(NULL, NULL, NULL), -EIRMD);
+}
+
 static void test_limits(void **state)
 {
         struct limit lim;
@@ -418,11 +639,23 @@ int main(void)
                 test(a_port_that_is_none),
                 test(a_port_that_can_shrink),
                 test(numbers_of_standard_streams_are_left_alone),
+                test(secrets_of_a_wrong_length),
+                test(a_suite_that_is_none),
+                test(a_fingerprint_of_a_wrong_length),
+                test(first_data_that_is_too_long),
+                test(first_data_held_on_a_plain_flow),
+                test(first_data_held_by_a_client),
+                test(an_encrypted_flow),
+                test(a_client_greets),
+                test(first_data_goes_to_the_caller),
+                test(first_data_that_does_not_fit_is_read),
+                test(first_data_that_is_held_is_not_given),
                 test(a_pending_flow_is_not_a_flow_yet),
                 test(a_pending_flow_comes_up),
                 test(a_pending_flow_whose_daemon_is_gone),
                 cmocka_unit_test(test_no_daemon),
                 cmocka_unit_test(test_what_is_refused_without_asking),
+                cmocka_unit_test(test_first_data_that_cannot_be),
                 cmocka_unit_test(test_limits),
         };
 

@@ -1,6 +1,6 @@
 /*
  * test_io.c - flow_read(), flow_write() and fccntl() over a flow between this process and itself, without a
- * daemon.
+ * daemon: what is the same for plain and encrypted flows is tried with both.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -39,6 +39,14 @@ static int setup(void **state)
 
         *state = f;
         return pair_create(f->fd, &f->memfd);
+}
+
+static int setup_sealed(void **state)
+{
+        struct fixture *f = calloc(1, sizeof(*f));
+
+        *state = f;
+        return pair_create_as(f->fd, &f->memfd, pair_sealed);
 }
 
 /* Tests may have ended either side themselves. */
@@ -503,34 +511,36 @@ static void test_commands_that_are_none(void **state)
         assert_fails(fccntl(f->fd[0], FLOWGINFO, NULL), -EINVAL, EINVAL);
 }
 
-#define test(name) cmocka_unit_test_setup_teardown(test_##name, setup, teardown)
+#define plain(name)  cmocka_unit_test_setup_teardown(test_##name, setup, teardown)
+#define sealed(name) cmocka_unit_test_setup_teardown(test_##name, setup_sealed, teardown)
+#define both(name)   plain(name), sealed(name)
 
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                test(messages_keep_their_boundaries),
-                test(a_short_read_leaves_the_rest),
-                test(a_message_read_exactly_leaves_nothing),
-                test(without_partial_reads_a_message_is_kept),
-                test(the_rest_counts_without_partial_reads),
-                test(nothing_is_nothing),
-                test(the_largest_message),
-                test(numbers_that_are_no_flows),
-                test(random_sizes),
-                test(without_blocking),
-                test(timeouts),
-                test(a_timeout_of_zero_does_not_wait),
-                test(after_the_end_what_was_sent_and_then_nothing),
-                test(after_a_death_what_was_sent_and_then_an_error),
-                test(a_peer_that_scribbles),
-                test(a_peer_that_shrinks_a_message),
-                test(a_peer_that_rings_for_nothing),
-                test(a_descriptor_closed_behind_our_back),
-                test(access_modes),
-                test(flags),
-                test(timeouts_are_kept),
-                test(facts),
-                test(commands_that_are_none),
+                both(messages_keep_their_boundaries),
+                both(a_short_read_leaves_the_rest),
+                both(a_message_read_exactly_leaves_nothing),
+                both(without_partial_reads_a_message_is_kept),
+                both(the_rest_counts_without_partial_reads),
+                both(nothing_is_nothing),
+                both(the_largest_message),
+                both(numbers_that_are_no_flows),
+                both(random_sizes),
+                both(without_blocking),
+                both(timeouts),
+                both(a_timeout_of_zero_does_not_wait),
+                both(after_the_end_what_was_sent_and_then_nothing),
+                both(after_a_death_what_was_sent_and_then_an_error),
+                both(a_peer_that_scribbles),
+                plain(a_peer_that_shrinks_a_message),
+                both(a_peer_that_rings_for_nothing),
+                both(a_descriptor_closed_behind_our_back),
+                both(access_modes),
+                both(flags),
+                both(timeouts_are_kept),
+                plain(facts),
+                both(commands_that_are_none),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
