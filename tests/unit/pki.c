@@ -117,7 +117,7 @@ static void extend(X509 *x, X509 *issuer, const struct pki_spec *spec)
 struct pki_cert pki_cert(const struct pki_spec *spec, const struct pki_cert *issuer)
 {
         static long     serial = 1000;
-        struct pki_cert c      = {X509_new(), pki_key(spec->key)};
+        struct pki_cert c      = {X509_new(), spec->reuse != NULL ? spec->reuse : pki_key(spec->key)};
         EVP_PKEY       *by     = issuer == NULL ? c.key : issuer->key;
 
         must(c.x != NULL && X509_set_version(c.x, X509_VERSION_3) == 1, "certificate");
@@ -128,6 +128,10 @@ struct pki_cert pki_cert(const struct pki_spec *spec, const struct pki_cert *iss
         must(X509_set_issuer_name(c.x, X509_get_subject_name(issuer == NULL ? c.x : issuer->x)) == 1,
              "issuer");
         extend(c.x, issuer == NULL ? c.x : issuer->x, spec);
+        if (spec->reuse != NULL)
+                EVP_PKEY_up_ref(spec->reuse);
+        if (spec->alter != NULL)
+                spec->alter(c.x, issuer == NULL ? c.x : issuer->x);
         must(X509_sign(c.x, by, digest_for(spec, by)) > 0, "signature");
         return c;
 }

@@ -41,6 +41,8 @@ struct pki_spec {
         const char  *basic;       /* basicConstraints in place of the usual ones */
         int64_t     from_s, to_s; /* validity, relative to PKI_NOW_S; both 0: a day before to 30 days after */
         const char *digest;       /* NULL: what fits the issuer's key */
+        EVP_PKEY   *reuse;        /* certify this key in place of a new one */
+        void (*alter)(X509 *x, X509 *issuer); /* NULL, or what is done last before it is signed */
 };
 
 struct pki_cert {

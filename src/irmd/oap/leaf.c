@@ -2,7 +2,6 @@
  * Who a certificate says it is. Only bytes count: nothing is decoded, folded or matched by pattern, but for the lower case
  * that DNS names have anyway.
  */
-#include <openssl/core_names.h>
 #include <openssl/err.h>
 #include <openssl/x509v3.h>
 #include <stdio.h>
@@ -10,6 +9,7 @@
 #include <string.h>
 
 #include "oap/chain.h"
+#include "oap/sign.h"
 
 void leaf_clear(struct leaf *l)
 {
@@ -20,43 +20,9 @@ void leaf_clear(struct leaf *l)
         *l = (struct leaf){0};
 }
 
-/* -- keys -------------------------------------------------------------------------------------------------- */
-
-static bool curve_ok(EVP_PKEY *key)
-{
-        static const char *const curves[] = {"prime256v1", "secp384r1", "secp521r1"};
-        char                     name[64];
-        size_t                   len;
-        int                      explicit_ = 0;
-
-        if (EVP_PKEY_get_group_name(key, name, sizeof(name), &len) != 1 ||
-            (EVP_PKEY_get_int_param(key, OSSL_PKEY_PARAM_EC_DECODED_FROM_EXPLICIT_PARAMS, &explicit_) == 1 &&
-             explicit_ != 0))
-                return false;
-        for (size_t i = 0; i < sizeof(curves) / sizeof(curves[0]); i++)
-                if (strcmp(name, curves[i]) == 0)
-                        return true;
-        return false;
-}
-
-static bool key_ok(EVP_PKEY *key)
-{
-        int type = EVP_PKEY_get_base_id(key), bits = EVP_PKEY_get_bits(key);
-
-        if (type == EVP_PKEY_RSA || type == EVP_PKEY_RSA_PSS)
-                return bits >= 2048 && bits <= 8192;
-        if (type == EVP_PKEY_EC)
-                return curve_ok(key);
-        return type == EVP_PKEY_ED25519 || type == EVP_PKEY_ED448 || EVP_PKEY_is_a(key, "ML-DSA-44") == 1 ||
-               EVP_PKEY_is_a(key, "ML-DSA-65") == 1 || EVP_PKEY_is_a(key, "ML-DSA-87") == 1;
-}
-
 enum oap_reason chain_key_ok(EVP_PKEY *key)
 {
-        bool ok = key != NULL && key_ok(key);
-
-        ERR_clear_error();
-        return ok ? OAP_OK : OAP_WEAK_KEY;
+        return key != NULL && sign_key_fits(key) ? OAP_OK : OAP_WEAK_KEY;
 }
 
 /* -- names of servers -------------------------------------------------------------------------------------- */
