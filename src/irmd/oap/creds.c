@@ -98,9 +98,18 @@ static int fill_store(X509_STORE *store, const struct certdir *d)
         return 0;
 }
 
+/* Whose anchors count. When cacert/ itself is out of sight and stays as it was, so does what was not in it. */
+static const struct certdir *anchors_dir(const struct creds *c, enum role role)
+{
+        const struct certdir *own = c->dirs[roles[role].anchors], *both = c->dirs[CACERT];
+        bool                  hidden = own->blind && both->why[0] != '\0' && !both->blind;
+
+        return own->there && !hidden ? own : both;
+}
+
 static int make_anchors(struct creds *c, enum role role)
 {
-        const struct certdir *own = c->dirs[roles[role].anchors], *d = own->there ? own : c->dirs[CACERT];
+        const struct certdir *d = anchors_dir(c, role);
         struct anchors       *a = &c->anchors[role];
 
         if (d->blind || c->dirs[UNTRUSTED]->blind || (d->content && certdir_count(d) == 0)) {
