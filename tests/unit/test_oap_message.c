@@ -23,7 +23,7 @@ static const size_t kex_len[SUITE_N][3] = {
 /* Two certificates of 3 and 1 bytes, data, signature. */
 static const uint8_t     certs[]   = {0, 3, 0xaa, 0xbb, 0xcc, 0, 1, 0xdd};
 static const uint8_t     data[]    = {'h', 'e', 'l', 'l', 'o'};
-static const uint8_t     sig[]     = {0x51, 0x52};
+static const uint8_t     sig[]     = {0x51, 0x52, 0x53, 0x54};
 static const struct span span_none = {NULL, 0};
 
 /* Writes a message; returns its length. */
