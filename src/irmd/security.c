@@ -102,7 +102,8 @@ static void swap(struct reading *r)
                 log_err("credentials: out of memory; they stay as they were");
         }
         free(r);
-        replay_set_skew(s->replay, security_skew_ns(s));
+        if (s->replay != NULL)
+                replay_set_skew(s->replay, security_skew_ns(s));
 }
 
 static void wishes_granted(struct security *s)
