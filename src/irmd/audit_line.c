@@ -1,0 +1,306 @@
+/*
+ * Written by hand and not with jansson because every flow has several lines: 0.8 µs against 10 to 13 µs for a line
+ * "established".
+ */
+#include "audit_line.h"
+
+#include <ctype.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/clock.h"
+#include "base/str.h"
+
+#define TEXT_FIRST     1024u
+#define LINE_MAX_BYTES (256u << 10) /* more than all texts of an event can have, every byte of them escaped */
+
+/* The longest form that one byte of a value can have: "\\xNN" in JSON, "\xNN" in the journal. */
+#define JSON_PER_BYTE    5u
+#define JOURNAL_PER_BYTE 4u
+
+/* -- texts ----------------------------------------------------------------- */
+
+/* Room for @n bytes at the end, or NULL. */
+static char *reserve(struct text *t, size_t n)
+{
+        size_t cap = t->cap > 0 ? t->cap : TEXT_FIRST;
+        char  *p;
+
+        if (t->full || n > t->max - t->len) {
+                t->full = true;
+                return NULL;
+        }
+        if (n <= t->cap - t->len)
+                return t->p + t->len;
+        while (cap - t->len < n)
+                cap = cap < t->max / 2 ? 2 * cap : t->max;
+        p = realloc(t->p, cap);
+        if (p == NULL) {
+                t->full = true;
+                return NULL;
+        }
+        t->p   = p;
+        t->cap = cap;
+        return p + t->len;
+}
+
+bool text_put(struct text *t, const char *bytes, size_t n)
+{
+        char *p = reserve(t, n);
+
+        if (p == NULL)
+                return false;
+        memcpy(p, bytes, n);
+        t->len += n;
+        return true;
+}
+
+static void put_str(struct text *t, const char *s)
+{
+        text_put(t, s, strlen(s));
+}
+
+void text_fini(struct text *t)
+{
+        free(t->p);
+        t->p   = NULL;
+        t->len = t->cap = 0;
+}
+
+void text_cut(struct text *t, size_t len)
+{
+        t->len  = len;
+        t->full = false;
+}
+
+/* -- values of text -------------------------------------------------------- */
+
+/* U+2028 to U+202E, U+2066 to U+2069: well-formed, and still they break or disguise a line. */
+static bool deceives(const unsigned char *s)
+{
+        return s[0] == 0xe2 && ((s[1] == 0x80 && s[2] >= 0xa8 && s[2] <= 0xae) ||
+                                (s[1] == 0x81 && s[2] >= 0xa6 && s[2] <= 0xa9));
+}
+
+/* Bytes of the character at @s that may stand as they are; 0: the byte must be escaped. */
+static size_t harmless(const char *s)
+{
+        size_t n = str_char(s);
+
+        return n == 3 && deceives((const unsigned char *)s) ? 0 : n;
+}
+
+/* A backslash of the harmless form is doubled once more in JSON. */
+static char *put_escaped(char *p, unsigned char c, bool json)
+{
+        static const char digits[] = "0123456789abcdef";
+
+        *p++ = '\\';
+        if (json)
+                *p++ = '\\';
+        *p++ = 'x';
+        *p++ = digits[c >> 4];
+        *p++ = digits[c & 15];
+        return p;
+}
+
+/* Appends the @len bytes at @s, terminated somewhere behind them, in their form for JSON or for the journal. */
+static void put_value(struct text *t, const char *s, size_t len, bool json)
+{
+        const char *end = s + len;
+        char       *p   = reserve(t, len * (json ? JSON_PER_BYTE : JOURNAL_PER_BYTE));
+
+        if (p == NULL)
+                return;
+        while (s < end) {
+                size_t n = harmless(s);
+
+                if (n == 0 || n > (size_t)(end - s)) {
+                        p = put_escaped(p, (unsigned char)*s++, json);
+                        continue;
+                }
+                if (*s == '\\')
+                        p = mempcpy(p, "\\\\\\", json ? 3 : 1);
+                else if (*s == '"' && json)
+                        *p++ = '\\';
+                p = mempcpy(p, s, n);
+                s += n;
+        }
+        t->len = (size_t)(p - t->p);
+}
+
+/* -- fields ---------------------------------------------------------------- */
+
+static void put_json_key(struct text *t, const char *key)
+{
+        put_str(t, ",\"");
+        put_str(t, key);
+        put_str(t, "\":");
+}
+
+/* "O7S_KEY=" */
+static void put_journal_key(struct text *t, const char *key)
+{
+        size_t n = strlen(key);
+        char  *p;
+
+        put_str(t, "O7S_");
+        p = reserve(t, n + 1);
+        if (p == NULL)
+                return;
+        for (size_t i = 0; i < n; i++)
+                p[i] = (char)toupper((unsigned char)key[i]);
+        p[n] = '=';
+        t->len += n + 1;
+}
+
+void line_text(struct line *l, const char *key, const char *value)
+{
+        size_t len  = value != NULL ? strnlen(value, LINE_VALUE_MAX + 1) : 0;
+        bool   cuts = len > LINE_VALUE_MAX;
+
+        if (len == 0)
+                return;
+        if (cuts)
+                len = LINE_VALUE_MAX;
+        put_json_key(&l->json, key);
+        put_str(&l->json, "\"");
+        put_value(&l->json, value, len, true);
+        put_str(&l->json, cuts ? "...\"" : "\"");
+        if (!l->journals)
+                return;
+        put_journal_key(&l->journal, key);
+        put_value(&l->journal, value, len, false);
+        put_str(&l->journal, cuts ? "...\n" : "\n");
+}
+
+/* A value that needs no quotes and no escapes. */
+static void put_bare(struct line *l, const char *key, const char *value)
+{
+        put_json_key(&l->json, key);
+        put_str(&l->json, value);
+        if (!l->journals)
+                return;
+        put_journal_key(&l->journal, key);
+        put_str(&l->journal, value);
+        put_str(&l->journal, "\n");
+}
+
+void line_hex(struct line *l, const char *key, const uint8_t *bytes, size_t n)
+{
+        static const char digits[] = "0123456789abcdef";
+        char              hex[2 * 64 + 1];
+        size_t            at = 0;
+
+        for (size_t i = 0; i < n && at + 2 < sizeof(hex); i++) {
+                hex[at++] = digits[bytes[i] >> 4];
+                hex[at++] = digits[bytes[i] & 15];
+        }
+        hex[at] = '\0';
+        line_text(l, key, hex);
+}
+
+/* Decimal digits of @v into the end of @buf; returns where they begin. */
+static char *digits_of(char *end, uint64_t v)
+{
+        *end = '\0';
+        do {
+                *--end = (char)('0' + v % 10);
+                v /= 10;
+        } while (v > 0);
+        return end;
+}
+
+void line_int(struct line *l, const char *key, int64_t value)
+{
+        char  buf[24];
+        char *p = digits_of(buf + sizeof(buf) - 1, value < 0 ? -(uint64_t)value : (uint64_t)value);
+
+        if (value < 0)
+                *--p = '-';
+        put_bare(l, key, p);
+}
+
+void line_uint(struct line *l, const char *key, uint64_t value)
+{
+        char buf[24];
+
+        put_bare(l, key, digits_of(buf + sizeof(buf) - 1, value));
+}
+
+void line_bool(struct line *l, const char *key, bool value)
+{
+        put_bare(l, key, value ? "true" : "false");
+}
+
+void line_ms(struct line *l, const char *key, int64_t ns)
+{
+        char    buf[32];
+        int64_t us = (ns > 0 ? ns : 0) / NS_PER_US;
+
+        snprintf(buf, sizeof(buf), "%" PRId64 ".%03" PRId64, us / 1000, us % 1000);
+        put_bare(l, key, buf);
+}
+
+/* -- lines ----------------------------------------------------------------- */
+
+/* RFC 3339, UTC, microseconds. */
+static void time_text(char *buf, size_t size, int64_t wall_ns)
+{
+        int64_t   ns = wall_ns % NS_PER_S;
+        time_t    s  = wall_ns / NS_PER_S;
+        struct tm tm;
+        size_t    n;
+
+        if (ns < 0) {
+                ns += NS_PER_S;
+                s--;
+        }
+        gmtime_r(&s, &tm);
+        n = strftime(buf, size, "%Y-%m-%dT%H:%M:%S", &tm);
+        snprintf(buf + n, size - n, ".%06" PRId64 "Z", ns / NS_PER_US);
+}
+
+void line_init(struct line *l, bool journals)
+{
+        *l = (struct line){.json     = {.max = LINE_MAX_BYTES},
+                           .journal  = {.max = 2 * LINE_MAX_BYTES},
+                           .journals = journals};
+}
+
+void line_fini(struct line *l)
+{
+        text_fini(&l->json);
+        text_fini(&l->journal);
+}
+
+void line_begin(struct line *l, const char *event, unsigned priority, int64_t wall_ns)
+{
+        char when[48], head[64];
+
+        text_cut(&l->json, 0);
+        text_cut(&l->journal, 0);
+        time_text(when, sizeof(when), wall_ns);
+        put_str(&l->json, "{\"ts\":\"");
+        put_str(&l->json, when);
+        put_str(&l->json, "\"");
+        if (l->journals) {
+                snprintf(head, sizeof(head), "SYSLOG_IDENTIFIER=irmd\nPRIORITY=%u\n", priority);
+                put_str(&l->journal, head);
+        }
+        line_text(l, "event", event);
+}
+
+/* For people the journal shows the line itself: a sentence would have to quote names once more. */
+bool line_end(struct line *l)
+{
+        put_str(&l->json, "}\n");
+        if (l->journals) {
+                put_str(&l->journal, "MESSAGE=");
+                text_put(&l->journal, l->json.p, l->json.len);
+        }
+        return !l->json.full && !l->journal.full;
+}
