@@ -1,9 +1,9 @@
 /*
  * secret.c - slots for keys in pages that the kernel treats with care.
  *
- * A page is cut into equal slots, as many as objects of that size fit (1 to 64); a request takes a slot of
- * the oldest page of its kind that has room. A page whose last slot is given back is unmapped at once:
- * locked memory is scarce.
+ * A page is cut into equal slots, as many as objects of that size fit (1 to 64). A page whose last slot is
+ * given back is unmapped, for locked memory is scarce; but a few are kept, to be cut anew: making one takes
+ * four system calls and changes the page table, which is a good part of what a flow costs.
  *
  * What we know of the pages is not kept in them. They read as zeros in a forked child (MADV_WIPEONFORK), and
  * the child must still be able to give back what its parent had taken. So there is a small description of each
@@ -28,6 +28,7 @@
 #include <uthash.h>
 
 #define SLOTS_MAX 64u /* one bit each in page.used */
+#define SPARE_MAX 4u
 
 struct page {
         uint8_t *mem;
@@ -46,6 +47,8 @@ struct vault {
         struct page     *pages;
         struct page_list room[SLOTS_MAX + 1]; /* by page.slots */
         unsigned         generation;          /* forks on the way from the first process to this one */
+        uint8_t         *spare[SPARE_MAX];    /* pages of zeros, locked */
+        unsigned         n_spare;
 };
 
 static struct vault vault = {.lock = PTHREAD_MUTEX_INITIALIZER};
@@ -54,6 +57,38 @@ void secret_wipe(void *p, size_t n)
 {
         if (n > 0) /* else @p may be NULL */
                 explicit_bzero(p, n);
+}
+
+/* -- memory ----------------------------------------------------------------- */
+
+/* A page as this file promises it. Locking is as far as the limit allows; the rest is not negotiable. */
+static uint8_t *mem_map(void)
+{
+        size_t size = vault.page_size;
+        void  *mem  = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+        if (mem == MAP_FAILED)
+                return NULL;
+        if (madvise(mem, size, MADV_WIPEONFORK) < 0 || madvise(mem, size, MADV_DONTDUMP) < 0) {
+                munmap(mem, size);
+                return NULL;
+        }
+        (void)mlock(mem, size);
+        return mem;
+}
+
+static uint8_t *mem_take(void)
+{
+        return vault.n_spare > 0 ? vault.spare[--vault.n_spare] : mem_map();
+}
+
+/* @mem is zeros, and made by this process. */
+static void mem_give(uint8_t *mem)
+{
+        if (vault.n_spare < SPARE_MAX)
+                vault.spare[vault.n_spare++] = mem;
+        else
+                munmap(mem, vault.page_size);
 }
 
 /* -- fork ------------------------------------------------------------------- */
@@ -72,37 +107,24 @@ static void fork_child(void)
 {
         vault.generation++;
         memset(vault.room, 0, sizeof(vault.room));
+        while (vault.n_spare > 0)
+                munmap(vault.spare[--vault.n_spare], vault.page_size);
         pthread_mutex_unlock(&vault.lock);
 }
 
 static void vault_open(void)
 {
-        vault.page_size = (size_t)sysconf(_SC_PAGESIZE);
-        /* It fails for want of memory only; then a child of several threads may find the lock taken. */
-        (void)pthread_atfork(fork_prepare, fork_parent, fork_child);
+        /* Without it there are no pages, and everything is too large. */
+        if (pthread_atfork(fork_prepare, fork_parent, fork_child) == 0)
+                vault.page_size = (size_t)sysconf(_SC_PAGESIZE);
 }
 
 /* -- pages ------------------------------------------------------------------ */
 
-/* A page as this file promises it. Locking is as far as the limit allows; the rest is not negotiable. */
-static uint8_t *mem_map(size_t size)
-{
-        void *mem = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-
-        if (mem == MAP_FAILED)
-                return NULL;
-        if (madvise(mem, size, MADV_WIPEONFORK) < 0 || madvise(mem, size, MADV_DONTDUMP) < 0) {
-                munmap(mem, size);
-                return NULL;
-        }
-        (void)mlock(mem, size);
-        return mem;
-}
-
 static struct page *page_create(unsigned slots)
 {
         struct page *p   = calloc(1, sizeof(*p));
-        uint8_t     *mem = mem_map(vault.page_size);
+        uint8_t     *mem = mem_take();
 
         if (p == NULL || mem == NULL)
                 goto fail;
@@ -116,7 +138,7 @@ static struct page *page_create(unsigned slots)
         return p;
 fail:
         if (mem != NULL)
-                munmap(mem, vault.page_size);
+                mem_give(mem);
         free(p);
         return NULL;
 }
@@ -142,10 +164,13 @@ static bool page_inherited(const struct page *p)
 
 static void page_destroy(struct page *p)
 {
-        if (!page_inherited(p))
-                LIST_REMOVE(p, room);
         HASH_DEL(vault.pages, p);
-        munmap(p->mem, vault.page_size);
+        if (page_inherited(p)) {
+                munmap(p->mem, vault.page_size);
+        } else {
+                LIST_REMOVE(p, room);
+                mem_give(p->mem);
+        }
         free(p);
 }
 
@@ -157,12 +182,12 @@ static size_t slot_size(unsigned slots)
         return vault.page_size / SLOTS_MAX * (SLOTS_MAX / slots);
 }
 
-/* How many objects of @n bytes, at most a page, share one. */
+/* How many objects of @n bytes, 1 to a page, share one. */
 static unsigned slots_for(size_t n)
 {
         size_t unit = vault.page_size / SLOTS_MAX;
 
-        return n <= unit ? SLOTS_MAX : (unsigned)(SLOTS_MAX / ((n + unit - 1) / unit));
+        return (unsigned)(SLOTS_MAX / ((n + unit - 1) / unit));
 }
 
 static void *slot_take(struct page *p)
@@ -190,23 +215,27 @@ static void slot_give(struct page *p, void *object)
                 page_destroy(p);
 }
 
+static void *slot_find(unsigned slots)
+{
+        struct page *p = LIST_FIRST(&vault.room[slots]);
+
+        if (p == NULL)
+                p = page_create(slots);
+        return p == NULL ? NULL : slot_take(p);
+}
+
 void *secret_alloc(size_t n)
 {
         static pthread_once_t once = PTHREAD_ONCE_INIT;
-        void                 *slot = NULL;
-        struct page          *p;
-        unsigned              slots;
+        void                 *slot;
 
         pthread_once(&once, vault_open);
+        if (n == 0)
+                n = 1;
         if (n > vault.page_size)
                 return NULL;
-        slots = slots_for(n);
         pthread_mutex_lock(&vault.lock);
-        p = LIST_FIRST(&vault.room[slots]);
-        if (p == NULL)
-                p = page_create(slots);
-        if (p != NULL)
-                slot = slot_take(p);
+        slot = slot_find(slots_for(n));
         pthread_mutex_unlock(&vault.lock);
         return slot;
 }
