@@ -296,12 +296,11 @@ int handshake_response(struct handshake *h, struct span response, handshake_fn *
 
 static enum oap_reason make_key(struct handshake *h)
 {
-        enum suite  s = oap_server_facts(h->server)->suite;
         struct kex *k;
 
-        if (h->keyed || s == SUITE_PLAIN)
+        if (h->keyed)
                 return OAP_OK;
-        k        = kex_server(s);
+        k        = kex_server(oap_server_facts(h->server)->suite);
         h->keyed = true;
         return k == NULL ? OAP_INTERNAL : oap_server_give_kex(h->server, k);
 }
@@ -335,7 +334,7 @@ static enum oap_reason give_ready_key(struct handshake *h)
         enum suite  s = oap_server_facts(h->server)->suite;
         struct kex *k = s == SUITE_PLAIN ? NULL : keypool_take(h->security->keys, ROLE_SERVER, s);
 
-        if (k == NULL)
+        if (k == NULL && s != SUITE_PLAIN)
                 return OAP_OK;
         h->keyed = true;
         return oap_server_give_kex(h->server, k);
@@ -369,7 +368,7 @@ static int admit(struct handshake *h, int r)
         reason = give_ready_key(h);
         if (reason != OAP_OK)
                 return reason;
-        if (h->keep_ns == 0 && (h->keyed || facts->suite == SUITE_PLAIN))
+        if (h->keep_ns == 0 && h->keyed)
                 return OAP_OK;
         return start(h, keep_horizon, NULL, horizon_kept);
 }
