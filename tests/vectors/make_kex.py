@@ -163,10 +163,57 @@ def exchange(suite, n, group, kem):
     return out
 
 
+# -- values that are none -------------------------------------------------------
+
+P = 2**384 - 2**128 - 2**96 + 2**32 - 1
+B = 0xb3312fa7e23ee7e4988e056be3f82d19181d9c6efe8141120314088f5013875ac656398d8a2ed19d2a85c8edd3ec2aef
+GX = 0xaa87ca22be8b05378eb1c71ef320ad746e1d3b628ba79b9859f741e082542a385502f25dbf55296c3a545e3872760ab7
+GY = 0x3617de4a96262c6f5d9e98bf9292dc29f8f41dbd289a147ce9da3113b5f0b8c00a60b1ce1d7e819d7a431d7c90ea0e5f
+
+# Points with a coordinate so small that p can be added to it.
+Y_OF_0 = 0xc306610fb0ae5a159cf45c06069f22a6c5eb3641c602d42dea2c4b4f75550793406d80d2b91ad54f9048bd487af1ade1
+X_OF_1 = 0x2261b2bf605c22f2f3aef6338719b2c486388ad5240719a5257315969ef01ba27f0a104c89704773a81fdabee6ab5c78
+
+
+def on_curve(x, y):
+    return (x**3 - 3 * x + B - y**2) % P == 0
+
+
+def point(x, y, first=4):
+    return (bytes([first]) + x.to_bytes(48, "big") + y.to_bytes(48, "big")).hex()
+
+
+def points():
+    """What of P-384 is a point, and what is not."""
+    good = (("generator", GX, GY), ("x is 0", 0, Y_OF_0), ("y is 1", X_OF_1, 1), ("negative", GX, P - GY))
+    bad = (("x of p", P, Y_OF_0), ("y of p + 1", X_OF_1, P + 1), ("origin", 0, 0), ("x is p, y is p", P, P),
+           ("all ones", 2**384 - 1, 2**384 - 1), ("beside the curve", GX, GY + 1), ("swapped", GY, GX),
+           ("y is 0", GX, 0), ("x of p, negative", P, P - Y_OF_0))
+    for what, x, y in good:
+        assert on_curve(x, y)
+        yield {"what": what, "value": point(x, y), "ok": True}
+    for what, x, y in bad:
+        assert not (on_curve(x, y) and x < P and y < P)
+        yield {"what": what, "value": point(x, y), "ok": False}
+    for first in (0, 1, 2, 3, 5, 6, 7, 0x84, 0xff):
+        yield {"what": f"first byte {first}", "value": point(GX, GY, first), "ok": False}
+
+
+def small_orders():
+    """Values of X25519 that give zeros with any key: of order 1, 2, 4 and 8, on the curve and its twist, also unreduced."""
+    p = 2**255 - 19
+    eight = (325606250916557431795983626356110631294008115727848805560023387167927233504,
+             39382357235489614581723060781553021112529911719440698176882885853963445705823)
+    for u in (0, 1, *eight, p - 1, p, p + 1):
+        for top in (0, 1 << 255):
+            yield {"what": f"{u % p}", "value": (u + top).to_bytes(32, "little").hex()}
+
+
 def main():
     suites = (("p384", P384, None), ("p384-mlkem1024", P384, ("ML-KEM-1024", 4, 11, 5)),
               ("x25519", X25519, None), ("x25519-mlkem768", X25519, ("ML-KEM-768", 3, 10, 4)))
-    json.dump({"exchanges": [exchange(s, n, g, k) for s, g, k in suites for n in range(ROUNDS)]}, sys.stdout, indent=1)
+    json.dump({"exchanges": [exchange(s, n, g, k) for s, g, k in suites for n in range(ROUNDS)],
+               "p384": list(points()), "x25519_zero": list(small_orders())}, sys.stdout, indent=1)
     sys.stdout.write("\n")
 
 
