@@ -125,6 +125,8 @@ static void inject(int fd, const void *rec, size_t len)
         port_commit(p, len, 0, true);
 }
 
+#define inject_text(fd, s) inject(fd, s, sizeof(s) - 1)
+
 /* The record of @len bytes that @fd wrote last, where it lies. */
 static uint8_t *last_record(int fd, size_t len)
 {
@@ -163,7 +165,7 @@ static void test_the_first_record_confirms(void **state)
 
         never_block(f->fd[SERVER]);
         assert_int_equal(peer_of(f->fd[SERVER]).confirmed, 0);
-        inject(f->fd[CLIENT], "a record, so it would seem, of somebody", 39);
+        inject_text(f->fd[CLIENT], "a record, so it would seem, of somebody");
         assert_nothing_to_read(f->fd[SERVER]);
         assert_int_equal(peer_of(f->fd[SERVER]).confirmed, 0);
         say(f->fd[CLIENT], RECORD_KEEPALIVE);
@@ -380,10 +382,10 @@ static void test_too_much_is_forged(void **state)
         never_block(f->fd[SERVER]);
         record_rx_end_after(inbox_records(process_slot(f->fd[SERVER])->in), 3);
         for (int i = 0; i < 2; i++) {
-                inject(f->fd[CLIENT], "12345678901234567890123456", 26);
+                inject_text(f->fd[CLIENT], "12345678901234567890123456");
                 assert_nothing_to_read(f->fd[SERVER]);
         }
-        inject(f->fd[CLIENT], "12345678901234567890123456", 26);
+        inject_text(f->fd[CLIENT], "12345678901234567890123456");
         assert_is_down(f->fd[SERVER]);
 }
 
@@ -411,7 +413,7 @@ static void test_sets_report_messages_only(void **state)
         char                  big[200];
 
         assert_int_equal(fset_add(set, f->fd[SERVER]), 0);
-        inject(f->fd[CLIENT], "\0\0\0\0\0\0\0\1 a message, so it would seem", 39);
+        inject_text(f->fd[CLIENT], "\0\0\0\0\0\0\0\1 a message, so it would seem");
         assert_int_equal(fevent(set, fq, &now), -ETIMEDOUT);
         assert_false(is_readable(f->fd[SERVER]));
         memset(big, 'b', sizeof(big));
@@ -586,7 +588,7 @@ static void test_held_from_who_has_no_keys(void **state)
         (void)state;
         held(fd, false, false);
         assert_nothing_to_read(fd[0]);
-        inject(fd[1], "a record, so it would seem, of somebody", 39);
+        inject_text(fd[1], "a record, so it would seem, of somebody");
         assert_nothing_to_read(fd[0]);
         port_end(&process_slot(fd[1])->port);
         assert_is_down(fd[0]);

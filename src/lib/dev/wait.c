@@ -52,7 +52,12 @@ void wait_linger(struct slot *s)
 {
         struct watch w = {.port = &s->port, .seen = port_rx_seen(&s->port)};
 
-        if (s->port.rx.tail != s->port.rx.head || !hunch_try(&s->rx.streaming))
+        if (s->port.rx.tail != s->port.rx.head)
+                return;
+        /* Opening a record takes as long as making one: another may well have come meanwhile. */
+        if (s->in != NULL && moved(&w))
+                return;
+        if (!hunch_try(&s->rx.streaming))
                 return;
         for (int i = 0; i < PAUSES_QUIET; i++)
                 cpu_relax();
