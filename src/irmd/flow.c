@@ -475,6 +475,7 @@ static enum flow_state server_up(struct flow *f)
                 return turn_away(f, -ENOTALLOC);
         irmd_timeout_cancel(f->irmd, &f->patience);
         f->request = accept_end(a);
+        flow_learn(f); /* whose credentials have signed */
         flow_audit_established(f);
         f->open_ns = clock_now_ns();
         up_and_answer(f);

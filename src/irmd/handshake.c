@@ -135,6 +135,7 @@ int handshake_client(struct handshake **out, struct flow *f, const char *princip
                 .kex      = st.suite == SUITE_PLAIN ? NULL
                                                     : keypool_take(h->security->keys, ROLE_CLIENT, st.suite),
         };
+        h->keyed  = conf.kex != NULL || st.suite == SUITE_PLAIN;
         h->client = oap_client_create(&conf);
         if (h->client == NULL) {
                 destroy(h);
@@ -266,6 +267,14 @@ static int as_it_is(struct handshake *h, int r)
 
 static enum oap_reason make_request(struct handshake *h)
 {
+        struct kex *k;
+
+        if (!h->keyed) {
+                k = kex_client(oap_client_facts(h->client)->suite);
+                if (k == NULL)
+                        return OAP_INTERNAL;
+                oap_client_give_kex(h->client, k);
+        }
         return oap_client_request(h->client, clock_wall_ns(), &h->out);
 }
 

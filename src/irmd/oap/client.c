@@ -73,12 +73,18 @@ struct oap_client *oap_client_create(const struct oap_client_conf *conf)
         return c;
 }
 
+void oap_client_give_kex(struct oap_client *c, struct kex *kex)
+{
+        kex_destroy(c->kex);
+        c->kex = kex;
+}
+
 bool oap_client_is_light(const struct oap_client *c)
 {
         enum oap_reason fault;
 
         /* A server may authenticate without being asked. */
-        return c->kex == NULL && !c->side.stance.sign &&
+        return c->side.stance.suite == SUITE_PLAIN && !c->side.stance.sign &&
                creds_anchors(c->side.creds, ROLE_SERVER, &fault) == NULL;
 }
 

@@ -82,6 +82,9 @@ struct oap_client *oap_client_create(const struct oap_client_conf *conf);
 void               oap_client_destroy(struct oap_client *c); /* takes NULL; wipes */
 bool               oap_client_is_light(const struct oap_client *c);
 
+/* Before the request, if none was given at the start: @kex is taken. */
+void oap_client_give_kex(struct oap_client *c, struct kex *kex);
+
 /* The request at @wall_ns, of the object. */
 enum oap_reason oap_client_request(struct oap_client *c, int64_t wall_ns, struct span *request);
 
