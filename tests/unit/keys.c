@@ -38,7 +38,8 @@ EVP_PKEY *keys_p384(const uint8_t private[48], const uint8_t public[97])
         assert_true(b != NULL && n != NULL);
         OSSL_PARAM_BLD_push_utf8_string(b, OSSL_PKEY_PARAM_GROUP_NAME, "P-384", 0);
         OSSL_PARAM_BLD_push_BN(b, OSSL_PKEY_PARAM_PRIV_KEY, n);
-        OSSL_PARAM_BLD_push_octet_string(b, OSSL_PKEY_PARAM_PUB_KEY, public, 97);
+        if (public != NULL)
+                OSSL_PARAM_BLD_push_octet_string(b, OSSL_PKEY_PARAM_PUB_KEY, public, 97);
         key = from_data("EC", b);
         BN_free(n);
         return key;

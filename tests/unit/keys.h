@@ -7,7 +7,7 @@
 
 #include <openssl/evp.h>
 
-/* Big-endian scalar, uncompressed point. */
+/* Big-endian scalar, uncompressed point (NULL: without). */
 EVP_PKEY *keys_p384(const uint8_t private[48], const uint8_t public[97]);
 EVP_PKEY *keys_x25519(const uint8_t private[32]);
 
