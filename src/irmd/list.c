@@ -17,6 +17,12 @@ void list_added(struct list *l)
                 send_batch(l, true);
 }
 
+void list_send(struct list *l)
+{
+        if (*l->n > 0)
+                send_batch(l, true);
+}
+
 void list_end(struct list *l)
 {
         send_batch(l, false);

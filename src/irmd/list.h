@@ -25,6 +25,9 @@ struct list {
 /* An entry was added to the batch: sends it when it is full. */
 void list_added(struct list *l);
 
+/* Sends the batch as it is, unless it is empty: for entries that may be large. */
+void list_send(struct list *l);
+
 /* Sends the rest, even if it is nothing, as the last reply. */
 void list_end(struct list *l);
 

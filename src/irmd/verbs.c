@@ -28,6 +28,8 @@ static const struct verb verbs[] = {
         [IRM__REQUEST__VERB_IPCP_LIST]      = {"listing IPCPs", verb_ipcp_list, true},
         [IRM__REQUEST__VERB_FLOW_LIST]      = {"listing flows", verb_flow_list, false},
         [IRM__REQUEST__VERB_STATUS]         = {"seeing the status", verb_status, true},
+        [IRM__REQUEST__VERB_SECURITY_SHOW]  = {"seeing credentials and policy", verb_security_show, true},
+        [IRM__REQUEST__VERB_SECURITY_CHECK] = {"checking the credentials", verb_security_check, true},
 };
 
 const struct verb *verb_find(Irm__Request__VerbCase c)

@@ -24,6 +24,7 @@ verb_fn verb_bind_program, verb_unbind_program, verb_bind_process, verb_unbind_p
         verb_unbind_ipcp;
 verb_fn verb_ipcp_create, verb_ipcp_bootstrap, verb_ipcp_destroy, verb_ipcp_list;
 verb_fn verb_status;
+verb_fn verb_security_show, verb_security_check;
 
 /* Answers -EINVAL and returns false when @name is none; @what says of what it is the name. */
 bool verb_check_name(struct proc *p, uint32_t id, const char *what, const char *name);
