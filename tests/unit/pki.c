@@ -110,7 +110,7 @@ static void extend(X509 *x, X509 *issuer, const struct pki_spec *spec)
         add_extension(x, issuer, NID_ext_key_usage, spec->purpose);
         add_extension(x, issuer, NID_subject_alt_name, spec->san);
         add_extension(x, issuer, NID_subject_key_identifier, "hash");
-        if (issuer != x)
+        if (issuer != x && X509_get_ext_by_NID(issuer, NID_subject_key_identifier, -1) >= 0)
                 add_extension(x, issuer, NID_authority_key_identifier, "keyid:always");
 }
 

@@ -157,7 +157,7 @@ static int64_t to_ns(const ASN1_TIME *t, int64_t otherwise)
         return s < INT64_MIN / NS_PER_S_ ? INT64_MIN : (int64_t)s * NS_PER_S_;
 }
 
-/* OpenSSL takes the second of notAfter as valid; what is remembered ends before it. */
+/* As OpenSSL has it: from the second of notBefore on, until before that of notAfter. */
 static void narrow(struct job *j, const X509 *x)
 {
         int64_t from  = to_ns(X509_get0_notBefore(x), INT64_MAX);
