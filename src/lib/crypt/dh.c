@@ -2,11 +2,11 @@
  * dh.c - both groups are driven by the same calls. A key starts from a template, which is made once: P-384's is the
  * curve without a key, X25519's some public key. To copy one costs a quarter of naming the curve.
  *
- * OpenSSL is told not to validate the peer's point when it agrees (EVP_PKEY_derive_set_peer_ex): it would
- * multiply the point by the order of the group, as dear as half the agreement. What the decoder has checked
- * (the first byte here, coordinates below p and on the curve there) is a full validation, for the cofactor of
- * P-384 is 1: every point of the curve but infinity, which has no such encoding, is of that order. X25519 takes any value;
- * a point of small order shows as a result of zeros, which is refused.
+ * OpenSSL is told not to validate the peer's point when it agrees (EVP_PKEY_derive_set_peer_ex): it would multiply the
+ * point by the order of the group, which costs two thirds of an agreement. What the decoder has checked (the first
+ * byte here, coordinates below p and on the curve there) is a full validation, for the cofactor of P-384 is 1: every
+ * point of the curve is of that order but infinity, which has no such encoding. X25519 takes any value; one of small
+ * order shows as a result of zeros, which is refused.
  */
 #include "crypt/dh.h"
 
@@ -101,31 +101,31 @@ int dh_peer(enum dh_group g, const uint8_t *in, EVP_PKEY **peer)
         return 0;
 }
 
-static bool all_zeros(const uint8_t *z, size_t len)
+/* Whether it tells of a point of small order. On P-384 there is none, and 0 is an x-coordinate like any other. */
+static bool is_small(enum dh_group g, const uint8_t *z)
 {
         static const uint8_t zeros[DH_SECRET_MAX];
 
-        return CRYPTO_memcmp(z, zeros, len) == 0;
+        return !groups[g].point && CRYPTO_memcmp(z, zeros, groups[g].secret_len) == 0;
 }
 
-static int derive(EVP_PKEY_CTX *ctx, EVP_PKEY *peer, uint8_t *z, size_t len)
+static int derive(enum dh_group g, EVP_PKEY_CTX *ctx, EVP_PKEY *peer, uint8_t *z)
 {
-        size_t n = len;
+        size_t n = groups[g].secret_len;
 
         if (EVP_PKEY_derive_init(ctx) != 1 || EVP_PKEY_derive_set_peer_ex(ctx, peer, 0) != 1 ||
             EVP_PKEY_derive(ctx, z, &n) != 1)
                 return pkey_fault();
-        return n == len && !all_zeros(z, len) ? 0 : -EBADMSG;
+        return n == groups[g].secret_len && !is_small(g, z) ? 0 : -EBADMSG;
 }
 
 int dh_agree(enum dh_group g, EVP_PKEY *own, EVP_PKEY *peer, uint8_t *z)
 {
-        size_t        len = groups[g].secret_len;
         EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_pkey(NULL, own, NULL);
-        int           r   = ctx == NULL ? pkey_fault() : derive(ctx, peer, z, len);
+        int           r   = ctx == NULL ? pkey_fault() : derive(g, ctx, peer, z);
 
         EVP_PKEY_CTX_free(ctx);
         if (r < 0)
-                OPENSSL_cleanse(z, len);
+                OPENSSL_cleanse(z, groups[g].secret_len);
         return r;
 }
