@@ -53,11 +53,10 @@ const char *vectors_text(const json_t *object, const char *key)
 
 static uint8_t digit(char c)
 {
-        static const char digits[] = "0123456789abcdef";
-        const char       *p        = memchr(digits, c, 16);
-
-        assert_non_null(p);
-        return (uint8_t)(p - digits);
+        if (c >= '0' && c <= '9')
+                return (uint8_t)(c - '0');
+        assert_in_range(c, 'a', 'f');
+        return (uint8_t)(c - 'a' + 10);
 }
 
 size_t vectors_bytes(const json_t *object, const char *key, uint8_t *out, size_t max)
