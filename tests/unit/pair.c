@@ -43,13 +43,14 @@ static struct flow *flow_of(const struct pair_side *how)
 
 int pair_put(int memfd, unsigned side, int own, int peer_bell, const struct pair_side *how)
 {
-        struct flow *f = flow_of(how);
+        struct flow *f;
         struct slot *s;
         int          r;
 
+        process_prepare(); /* as in a program, before there is any secret */
+        f = flow_of(how);
         if (f == NULL)
                 return -ENOMEM;
-        process_prepare();
         r = arrive_slot(own, &s);
         if (r < 0)
                 return r;

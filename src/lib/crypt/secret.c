@@ -119,6 +119,13 @@ static void vault_open(void)
                 vault.page_size = (size_t)sysconf(_SC_PAGESIZE);
 }
 
+void secret_prepare(void)
+{
+        static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+        pthread_once(&once, vault_open);
+}
+
 /* -- pages ------------------------------------------------------------------ */
 
 static struct page *page_create(unsigned slots)
@@ -226,10 +233,9 @@ static void *slot_find(unsigned slots)
 
 void *secret_alloc(size_t n)
 {
-        static pthread_once_t once = PTHREAD_ONCE_INIT;
-        void                 *slot;
+        void *slot;
 
-        pthread_once(&once, vault_open);
+        secret_prepare();
         if (n == 0)
                 n = 1;
         if (n > vault.page_size)

@@ -7,6 +7,12 @@
 
 #include <stddef.h>
 
+/*
+ * For who gives secrets back in a handler of pthread_atfork(): to be called before that is registered, since in
+ * a child the handlers run in this order. Otherwise the first secret_alloc() does it.
+ */
+void secret_prepare(void);
+
 /* @n zeroed bytes, at most a page, aligned for any object. NULL: out of memory. */
 void *secret_alloc(size_t n);
 

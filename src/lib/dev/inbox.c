@@ -191,8 +191,10 @@ static ssize_t open_one(struct inbox *in, struct port *p, struct room room)
         ptrdiff_t        n;
         int              r = port_look(p, &rec, &len);
 
-        if (r < 0)
+        if (r < 0) {
+                record_rx_expire(in->records, clock_coarse_ns());
                 return end_of(in, r);
+        }
         if (len > SEALED_MAX)
                 return -EPROTO;
         memcpy(in->desk->sealed, rec, len);

@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "base/fd.h"
+#include "crypt/secret.h"
 #include "ctl/rpc.h"
 #include "dev/ask.h"
 #include "dev/fset.h"
@@ -55,6 +56,7 @@ static void in_child(void)
 
 static void register_handlers(void)
 {
+        secret_prepare(); /* in_child() wipes what flows have */
         pthread_atfork(before_fork, after_fork, in_child);
 }
 
