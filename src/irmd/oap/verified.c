@@ -2,6 +2,8 @@
 
 #include <pthread.h>
 #include <stdlib.h>
+
+#define HASH_NONFATAL_OOM 1 /* an element that could not be added has no table */
 #include <uthash.h>
 
 struct verified {
@@ -46,6 +48,16 @@ void chains_destroy(struct chains *c)
         free(c);
 }
 
+/* At the end of the order. Without memory it is forgotten. */
+static void append(struct chains *c, struct verified *v)
+{
+        HASH_ADD(hh, c->by_key, key, sizeof(v->key), v);
+        if (v->hh.tbl != NULL)
+                return;
+        X509_free(v->leaf);
+        free(v);
+}
+
 X509 *chains_find(struct chains *c, const struct verified_key *key, int64_t wall_ns)
 {
         struct verified *v;
@@ -58,7 +70,7 @@ X509 *chains_find(struct chains *c, const struct verified_key *key, int64_t wall
         } else if (v != NULL && X509_up_ref(v->leaf) == 1) {
                 leaf = v->leaf;
                 HASH_DEL(c->by_key, v);
-                HASH_ADD(hh, c->by_key, key, sizeof(v->key), v);
+                append(c, v);
         }
         pthread_mutex_unlock(&c->lock);
         return leaf;
@@ -74,7 +86,7 @@ static void insert(struct chains *c, struct verified *v)
                 drop(c, old);
         while (c->by_key != NULL && HASH_COUNT(c->by_key) >= c->max)
                 drop(c, c->by_key);
-        HASH_ADD(hh, c->by_key, key, sizeof(v->key), v);
+        append(c, v);
         pthread_mutex_unlock(&c->lock);
 }
 
