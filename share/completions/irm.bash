@@ -53,6 +53,8 @@ _irm_operand()
         'name create') ;;
         name\ *) _irm_column name 1 ;;
         layer\ *) _irm_column layer 1 ;;
+        'flow show') _irm_column flow 1 ;;
+        'security show') irm security show 2>/dev/null | awk 'NR > 2 { print $1 }' | sort -u ;;
         *) return 1 ;;
         esac
 }
@@ -63,7 +65,8 @@ _irm_verbs()
         ipcp) echo create bootstrap list destroy ;;
         bind | unbind) echo program process ipcp ;;
         name) echo create destroy list register unregister ;;
-        flow) echo list ;;
+        flow) echo list show ;;
+        security) echo show check ;;
         layer) echo list show ;;
         esac
 }
@@ -75,7 +78,7 @@ _irm_arguments()
 
         shift 3
         keywords=$(_irm_keywords "$verb")
-        if [[ $verb == ipcp\ * || $verb == flow\ * ]]; then
+        if [[ $verb == ipcp\ * || $verb == 'flow list' ]]; then
                 first=2 # no operand
         fi
         if [[ $# -lt $((first - 2)) ]]; then
@@ -101,9 +104,9 @@ _irm()
         if [[ $cur == -* ]]; then
                 choices='--json --help'
         elif [[ ${#words[@]} -eq 0 ]]; then
-                choices='ipcp bind unbind name flow layer status version help'
+                choices='ipcp bind unbind name flow layer security status version help'
         elif [[ ${words[0]} == help ]]; then
-                choices=$([[ ${#words[@]} -gt 1 ]] && _irm_verbs "${words[1]}" || echo ipcp bind unbind name flow layer status)
+                choices=$([[ ${#words[@]} -gt 1 ]] && _irm_verbs "${words[1]}" || echo ipcp bind unbind name flow layer security status)
         elif [[ ${#words[@]} -eq 1 ]]; then
                 choices=$(_irm_verbs "${words[0]}")
         else

@@ -158,6 +158,67 @@ static void text_of_others_is_harmless(void **state)
         assert_text("\xc2\x9b", "\\xc2\\x9b"); /* a C1 control */
 }
 
+static void bytes_are_digits(void **state)
+{
+        static const uint8_t bytes[] = {0x00, 0x9f, 0xff};
+        json_t              *v       = out_hex(bytes, sizeof(bytes));
+
+        (void)state;
+        assert_string_equal(json_string_value(v), "009fff");
+        json_decref(v);
+        v = out_hex(NULL, 0);
+        assert_string_equal(json_string_value(v), "");
+        json_decref(v);
+}
+
+static void assert_date(json_int_t s, const char *text)
+{
+        json_t *v = json_integer(s);
+        char   *d = out_date(v);
+
+        assert_string_equal(d, text);
+        free(d);
+        json_decref(v);
+}
+
+static void dates_are_utc(void **state)
+{
+        (void)state;
+        assert_date(0, "-");
+        assert_date(1, "1970-01-01 00:00Z");
+        assert_date(1797243319, "2026-12-14 10:15Z");
+        assert_date(INT64_MAX, "-"); /* a year that no calendar has */
+}
+
+static void a_flow_has_its_peer(void **state)
+{
+        uint8_t        id[] = {0xab, 0x01};
+        Irm__FlowEntry e    = IRM__FLOW_ENTRY__INIT;
+        json_t        *row;
+
+        (void)state;
+        e.flow_id       = 7;
+        e.state         = (char *)"open";
+        e.name          = (char *)"x";
+        e.peer          = (char *)"dns:\033[31mx";
+        e.authenticated = true;
+        e.suite         = 1;
+        e.oap_id        = (ProtobufCBinaryData){.len = sizeof(id), .data = id};
+        e.principal     = (char *)"alice";
+        row             = list_flow_row(&e);
+        assert_string_equal(list_row_text(row, "peer"), "dns:\\x1b[31mx");
+        assert_true(json_is_true(json_object_get(row, "authenticated")));
+        assert_string_equal(list_row_text(row, "suite"), "p384");
+        assert_string_equal(list_row_text(row, "oap_id"), "ab01");
+        assert_string_equal(list_row_text(row, "principal"), "alice");
+        assert_string_equal(list_row_text(row, "end"), "client");
+        json_decref(row);
+        e.suite = 4711; /* of a daemon that has more */
+        row     = list_flow_row(&e);
+        assert_string_equal(list_row_text(row, "suite"), "unknown");
+        json_decref(row);
+}
+
 /* -- choosing -------------------------------------------------------------- */
 
 static void names_are_chosen_by_pattern_or_whole(void **state)
@@ -187,6 +248,9 @@ int main(void)
                 cmocka_unit_test(an_object_is_a_line_for_each_value),
                 cmocka_unit_test(durations_are_readable),
                 cmocka_unit_test(text_of_others_is_harmless),
+                cmocka_unit_test(bytes_are_digits),
+                cmocka_unit_test(dates_are_utc),
+                cmocka_unit_test(a_flow_has_its_peer),
                 cmocka_unit_test(names_are_chosen_by_pattern_or_whole),
         };
 

@@ -29,6 +29,7 @@ extern const struct verb unbind_verbs[];
 extern const struct verb name_verbs[];
 extern const struct verb flow_verbs[];
 extern const struct verb layer_verbs[];
+extern const struct verb security_verbs[];
 extern const struct verb status_verbs[];
 
 #endif

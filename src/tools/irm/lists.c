@@ -7,6 +7,7 @@
 #include <ouroboros/errno.h>
 #include <ouroboros/irm.h>
 
+#include "crypt/suite.h"
 #include "irm/client.h"
 #include "irm/out.h"
 #include "pb/convert.h"
@@ -69,12 +70,29 @@ static int on_names(void *rows, const Irm__Reply *reply)
         return 0;
 }
 
-static json_t *flow_row(const Irm__FlowEntry *e)
+/* What is known of the peer, from the handshake; nothing of a flow that is not that far. */
+static json_t *flow_peer(const Irm__FlowEntry *e)
 {
-        return json_pack("{s:I, s:o, s:o, s:i, s:I, s:o, s:o, s:s, s:I}", "id", (json_int_t)e->flow_id,
-                         "state", out_text(e->state), "name", out_text(e->name), "pid", e->pid, "uid",
-                         (json_int_t)e->uid, "program", out_text(e->program), "layer", out_text(e->layer),
-                         "end", e->accepted ? "server" : "client", "age_ms", (json_int_t)e->age_ms);
+        return json_pack("{s:o, s:b, s:s, s:o, s:o}", "peer", out_text(e->peer), "authenticated",
+                         (int)e->authenticated, "suite", suite_name((enum suite)e->suite), "oap_id",
+                         out_hex(e->oap_id.data, e->oap_id.len), "principal", out_text(e->principal));
+}
+
+json_t *list_flow_row(const Irm__FlowEntry *e)
+{
+        json_t *peer = flow_peer(e);
+        json_t *row =
+                json_pack("{s:I, s:o, s:o, s:i, s:I, s:o, s:o, s:s, s:I}", "id", (json_int_t)e->flow_id,
+                          "state", out_text(e->state), "name", out_text(e->name), "pid", e->pid, "uid",
+                          (json_int_t)e->uid, "program", out_text(e->program), "layer", out_text(e->layer),
+                          "end", e->accepted ? "server" : "client", "age_ms", (json_int_t)e->age_ms);
+
+        if (peer == NULL || json_object_update(row, peer) < 0) {
+                json_decref(row);
+                row = NULL;
+        }
+        json_decref(peer);
+        return row;
 }
 
 static int on_flows(void *rows, const Irm__Reply *reply)
@@ -82,12 +100,12 @@ static int on_flows(void *rows, const Irm__Reply *reply)
         if (reply->body_case != IRM__REPLY__BODY_FLOWS)
                 return -EPROTO;
         for (size_t i = 0; i < reply->flows->n_entry; i++)
-                if (json_array_append_new(rows, flow_row(reply->flows->entry[i])) < 0)
+                if (json_array_append_new(rows, list_flow_row(reply->flows->entry[i])) < 0)
                         return -ENOMEM;
         return 0;
 }
 
-static int fetch(const Irm__Request *req, irm_answer_fn *fn, json_t **rows)
+int list_fetch(const Irm__Request *req, irm_answer_fn *fn, json_t **rows)
 {
         int ret;
 
@@ -105,7 +123,7 @@ static int fetch(const Irm__Request *req, irm_answer_fn *fn, json_t **rows)
 int list_names(const char *pattern, json_t **rows)
 {
         Irm__NameList m   = IRM__NAME_LIST__INIT;
-        int           ret = fetch(&IRM_REQUEST(NAME_LIST, name_list, &m), on_names, rows);
+        int           ret = list_fetch(&IRM_REQUEST(NAME_LIST, name_list, &m), on_names, rows);
 
         for (size_t i = ret == 0 ? json_array_size(*rows) : 0; i > 0; i--)
                 if (!list_match(pattern, list_row_text(json_array_get(*rows, i - 1), "name")))
@@ -128,11 +146,12 @@ int list_meant_names(const char *meant, json_t **rows)
         return ret;
 }
 
-int list_flows(json_t **rows)
+int list_flows(uint64_t flow_id, json_t **rows)
 {
         Irm__FlowList m = IRM__FLOW_LIST__INIT;
 
-        return fetch(&IRM_REQUEST(FLOW_LIST, flow_list, &m), on_flows, rows);
+        m.flow_id = flow_id;
+        return list_fetch(&IRM_REQUEST(FLOW_LIST, flow_list, &m), on_flows, rows);
 }
 
 bool list_row_has(const json_t *row, const char *key, const char *s)

@@ -43,6 +43,7 @@ static const struct object objects[] = {
         {"name", "Names of services, and the layers where they can be reached.", name_verbs},
         {"flow", "Flows between programs.", flow_verbs},
         {"layer", "Layers that this host is a member of.", layer_verbs},
+        {"security", "Credentials and policy: who this host is, and whom it trusts.", security_verbs},
         {"status", "How the daemon is.", status_verbs},
         {"version", "The version of irm.", version_verbs},
         {"help", "'irm help OBJECT VERB' is 'irm OBJECT VERB --help'.", NULL},

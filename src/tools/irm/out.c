@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include <ouroboros/errno.h>
 #include <ouroboros/irm.h>
@@ -58,10 +59,25 @@ json_t *out_texts(char *const *s, size_t n)
         return list;
 }
 
+json_t *out_hex(const uint8_t *bytes, size_t n)
+{
+        char   *hex = malloc(2 * n + 1);
+        json_t *text;
+
+        if (hex == NULL)
+                return NULL;
+        hex[0] = '\0';
+        for (size_t i = 0; i < n; i++)
+                sprintf(hex + 2 * i, "%02x", bytes[i]);
+        text = json_string(hex);
+        free(hex);
+        return text;
+}
+
 /* -- cells ----------------------------------------------------------------- */
 
 /* The members of a list with ", " between them. */
-static char *show_list(const json_t *list)
+char *out_list(const json_t *list)
 {
         char  *out = NULL;
         size_t size, n = json_array_size(list);
@@ -87,7 +103,7 @@ static char *show_value(const json_t *v)
         char *out = NULL;
 
         if (json_is_array(v) && json_array_size(v) > 0)
-                return show_list(v);
+                return out_list(v);
         if (json_is_string(v) && json_string_length(v) > 0)
                 return strdup(json_string_value(v));
         if (json_is_integer(v) && asprintf(&out, "%lld", (long long)json_integer_value(v)) >= 0)
@@ -117,6 +133,22 @@ char *out_duration(const json_t *ms)
         else
                 n = asprintf(&out, "%llud%02lluh", t / 86400000, t / 3600000 % 24);
         return n >= 0 ? out : NULL;
+}
+
+char *out_yes(const json_t *flag)
+{
+        return strdup(json_is_true(flag) ? "yes" : "no");
+}
+
+char *out_date(const json_t *s)
+{
+        time_t    t = (time_t)json_integer_value(s);
+        char      text[64];
+        struct tm tm;
+
+        if (t == 0 || gmtime_r(&t, &tm) == NULL || strftime(text, sizeof(text), "%Y-%m-%d %H:%MZ", &tm) == 0)
+                return strdup("-");
+        return strdup(text);
 }
 
 static char *show(const struct column *c, const json_t *row)

@@ -7,6 +7,7 @@
 #define O7S_TOOLS_IRM_OUT_H
 
 #include <jansson.h>
+#include <stdint.h>
 
 #include "irm/args.h"
 
@@ -20,12 +21,22 @@ struct column {
 char *out_count(const json_t *list);
 char *out_duration(const json_t *ms);
 
+/* For columns: the members of a list with ", " between them. */
+char *out_list(const json_t *list);
+
+/* For columns: true and false as "yes" and "no"; seconds since 1970 as "2026-11-24 09:52Z", 0 as "-". */
+char *out_yes(const json_t *flag);
+char *out_date(const json_t *s);
+
 /* Text that may come from another user, fit for JSON and for terminals. A new reference; NULL: out of memory.
  */
 json_t *out_text(const char *s);
 
 /* A list of strings of that kind. */
 json_t *out_texts(char *const *s, size_t n);
+
+/* Bytes as hexadecimal digits. */
+json_t *out_hex(const uint8_t *bytes, size_t n);
 
 /*
  * Print and consume an array of objects, one object, or what a command has done (only as JSON: people see
