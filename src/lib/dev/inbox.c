@@ -14,23 +14,23 @@
 
 #define SEALED_MAX (PORT_MSG_MAX + RECORD_OVERHEAD)
 
-/* Of a flow that is encrypted. Large: its pages come with their first use. */
+/* Where records are opened. Large: its pages come with their first use. */
 struct desk {
+        struct record_rx *records;
         alignas(64) uint8_t sealed[SEALED_MAX];
         alignas(64) uint8_t plain[PORT_MSG_MAX];
 };
 
 struct inbox {
-        uint8_t          *first; /* NULL: there was none, or it is read */
-        size_t            first_len;
-        bool              held; /* not to be read yet */
-        struct record_rx *records;
-        struct desk      *desk;
-        bool              confirmed; /* a record was opened                                          */
-        bool              closed;    /* one of them said that the peer ends the flow                 */
-        size_t            opened;    /* length of the message in desk->plain, the oldest in the ring */
-        size_t            soiled;    /* so much of desk->plain was ever used                         */
-        size_t            offset;    /* so much of the oldest message was read                       */
+        uint8_t     *first; /* NULL: there was none, or it is read */
+        size_t       first_len;
+        bool         held;      /* not to be read yet */
+        struct desk *desk;      /* NULL: plain */
+        bool         confirmed; /* a record was opened                                          */
+        bool         closed;    /* one of them said that the peer ends the flow                 */
+        size_t       opened;    /* length of the message in desk->plain, the oldest in the ring */
+        size_t       soiled;    /* so much of desk->plain was ever used                         */
+        size_t       offset;    /* so much of the oldest message was read                       */
 };
 
 /* -- birth and death ------------------------------------------------------- */
@@ -48,13 +48,17 @@ static bool take_first(struct inbox *in, const void *first, size_t len, bool hol
         return true;
 }
 
-static bool take_secret(struct inbox *in, const uint8_t *secret)
+static struct desk *desk_create(const uint8_t *secret)
 {
-        if (secret == NULL)
-                return true;
-        in->records = record_rx_create(secret);
-        in->desk    = aligned_alloc(alignof(struct desk), sizeof(*in->desk));
-        return in->records != NULL && in->desk != NULL;
+        struct desk *d = aligned_alloc(alignof(struct desk), sizeof(*d));
+
+        if (d == NULL)
+                return NULL;
+        d->records = record_rx_create(secret);
+        if (d->records != NULL)
+                return d;
+        free(d);
+        return NULL;
 }
 
 struct inbox *inbox_create(const uint8_t *secret, const void *first, size_t first_len, bool hold)
@@ -63,7 +67,9 @@ struct inbox *inbox_create(const uint8_t *secret, const void *first, size_t firs
 
         if (in == NULL)
                 return NULL;
-        if (take_first(in, first, first_len, hold) && take_secret(in, secret))
+        if (secret != NULL)
+                in->desk = desk_create(secret);
+        if (take_first(in, first, first_len, hold) && (secret == NULL || in->desk != NULL))
                 return in;
         inbox_destroy(in);
         return NULL;
@@ -83,10 +89,11 @@ void inbox_destroy(struct inbox *in)
         if (in == NULL)
                 return;
         forget_first(in);
-        record_rx_destroy(in->records);
-        if (in->desk != NULL)
+        if (in->desk != NULL) {
+                record_rx_destroy(in->desk->records);
                 secret_wipe(in->desk->plain, in->soiled);
-        free(in->desk);
+                free(in->desk);
+        }
         free(in);
 }
 
@@ -173,7 +180,6 @@ static ssize_t keep(struct inbox *in, struct port *p, size_t n, bool straight)
                 return (ssize_t)n;
         }
         in->opened = n;
-        in->soiled = n > in->soiled ? n : in->soiled;
         return 0;
 }
 
@@ -192,17 +198,19 @@ static ssize_t open_one(struct inbox *in, struct port *p, struct room room)
         int              r = port_look(p, &rec, &len);
 
         if (r < 0) {
-                record_rx_expire(in->records, clock_coarse_ns());
+                record_rx_expire(in->desk->records, clock_coarse_ns());
                 return end_of(in, r);
         }
         if (len > SEALED_MAX)
                 return -EPROTO;
         memcpy(in->desk->sealed, rec, len);
-        straight = !in->held && len - RECORD_OVERHEAD <= room.size && len >= RECORD_OVERHEAD;
-        n        = record_open(in->records, in->desk->sealed, len, clock_coarse_ns(),
+        straight = !in->held && len > RECORD_OVERHEAD && len - RECORD_OVERHEAD <= room.size;
+        n        = record_open(in->desk->records, in->desk->sealed, len, clock_coarse_ns(),
                         straight ? room.buf : in->desk->plain, &type);
         if (n >= 0) {
                 learn(in, p, type);
+                if (!straight && (size_t)n > in->soiled)
+                        in->soiled = (size_t)n;
                 if (type == RECORD_DATA)
                         return keep(in, p, (size_t)n, straight);
         } else if (n != -EBADMSG && n != -EALREADY) {
@@ -241,7 +249,7 @@ int inbox_look(struct inbox *in, struct port *p)
         for (unsigned i = 0; i < IDLE_MAX && n == 0; i++) {
                 if (at_hand(in, &len) != NULL)
                         return 0;
-                n = in->records != NULL ? open_one(in, p, (struct room){NULL, 0}) : -EAGAIN;
+                n = in->desk != NULL ? open_one(in, p, (struct room){NULL, 0}) : -EAGAIN;
         }
         return n == 0 ? -EAGAIN : (int)n;
 }
@@ -275,7 +283,7 @@ static bool has_news(struct inbox *in, struct port *p)
 void inbox_leave(struct inbox *in, struct port *p)
 {
         p->extra = first_is_due(in);
-        for (unsigned i = 0; in->records != NULL && i < IDLE_MAX && !has_news(in, p); i++) {
+        for (unsigned i = 0; in->desk != NULL && i < IDLE_MAX && !has_news(in, p); i++) {
                 if (port_rx_rest(p))
                         return;
         }
@@ -289,7 +297,7 @@ bool inbox_between(const struct inbox *in)
 
 bool inbox_spent(const struct inbox *in)
 {
-        return in->first == NULL && in->records == NULL;
+        return in->first == NULL && in->desk == NULL;
 }
 
 bool inbox_confirmed(const struct inbox *in)
@@ -299,5 +307,5 @@ bool inbox_confirmed(const struct inbox *in)
 
 struct record_rx *inbox_records(struct inbox *in)
 {
-        return in->records;
+        return in->desk == NULL ? NULL : in->desk->records;
 }
