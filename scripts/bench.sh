@@ -178,46 +178,25 @@ measure_local()
         fi
 }
 
-# Credentials for both ends with keys on the curve $1, and a policy with the suite $2 that holds for local flows as well. The
+# Credentials for both ends with keys of the type $1, and a policy with the suite $2 that holds for local flows as well. The
 # clock's window is short: an identity may only have so many requests in it.
 set_up_security()
 {
-        rm -rf "$O7S_BENCH_SECURITY"
-        mkdir "$O7S_BENCH_SECURITY"
-        make_authority "$1"
-        make_identity "$1" "server/$name" "$name" serverAuth
-        make_identity "$1" client/default user.bench clientAuth
+        rm -rf "$OUROBOROS_CONFIG_DIR/ca" "$O7S_BENCH_SECURITY"
+        for whom in ca "server $name" 'client default'; do
+                # shellcheck disable=SC2086 # a list of words
+                sh scripts/make-credentials.sh --key "$1" "$OUROBOROS_CONFIG_DIR" $whom >/dev/null
+        done
         cat >"$O7S_BENCH_SECURITY/enc.cfg" <<END
 encryption = required
 authentication = mutual
 suite = $2
 local = as-remote
-clock-skew = 5
+clock-skew = 1
 END
         if [ -n "$as_user" ]; then
                 chown -R "$user" "$O7S_BENCH_SECURITY"
         fi
-}
-
-make_authority()
-{
-        mkdir "$O7S_BENCH_SECURITY/cacert"
-        openssl req -x509 -newkey ec -pkeyopt "ec_paramgen_curve:$1" -nodes -keyout "$tmp/ca.key" -sha384 -days 30 \
-                -subj '/CN=bench authority' -out "$O7S_BENCH_SECURITY/cacert/ca.pem" 2>/dev/null
-}
-
-# Folder $2 for the DNS name $3 and the purpose $4.
-make_identity()
-{
-        folder=$O7S_BENCH_SECURITY/$2
-        mkdir -p "$folder"
-        openssl req -new -newkey ec -pkeyopt "ec_paramgen_curve:$1" -nodes -keyout "$folder/key" -subj "/CN=$3" \
-                -out "$tmp/csr" 2>/dev/null
-        chmod 600 "$folder/key"
-        printf '%s\n' 'basicConstraints = CA:FALSE' 'keyUsage = digitalSignature' "extendedKeyUsage = $4" \
-                "subjectAltName = DNS:$3" >"$tmp/extensions"
-        openssl x509 -req -in "$tmp/csr" -CA "$O7S_BENCH_SECURITY/cacert/ca.pem" -CAkey "$tmp/ca.key" -CAcreateserial \
-                -sha384 -days 30 -extfile "$tmp/extensions" -out "$folder/cert" 2>/dev/null
 }
 
 # The same credentials for both: irmd's. $1: the suite that flows must have.
@@ -234,15 +213,15 @@ against_tls()
         done
 }
 
-# $1 row, $2 suite, $3 group as TLS calls it, $4 curve of the certificates
+# $1 row, $2 suite, $3 group as TLS calls it, $4 type of the certificates' keys
 measure_suite()
 {
         wanted "$1" || return 0
-        say "Suite $2, certificates on $4"
+        say "Suite $2, certificates with $4"
         O7S_BENCH_GROUP=$3
         set_up_security "$4" "$2"
         start_daemon
-        printf '\n%s, certificates on %s\n' "$2" "$4"
+        printf '\n%s, certificates with %s\n' "$2" "$4"
         bench head --against tls
         against_tls "$2"
         stop_daemon
@@ -254,7 +233,7 @@ measure_share()
         O7S_BENCH_PUBKEY_CLOCK=$tmp/out/clock
         export O7S_BENCH_PUBKEY_CLOCK
         start_daemon env LD_PRELOAD="$tmp/usr/bin/pubkey_clock.so"
-        printf '\n%s, certificates on %s\n' "$2" "$1"
+        printf '\n%s, certificates with %s\n' "$2" "$1"
         bench share --in-flight 4 --name "$name" --suite "$2" --clock "$O7S_BENCH_PUBKEY_CLOCK"
         stop_daemon
 }
@@ -267,8 +246,8 @@ measure_oap()
         # The faster the handshake, the more of them a slice holds.
         slices=${slices:+--pairs 4 --slice-ms 200}
         slices=${slices:---pairs 16 --slice-ms 500}
-        measure_suite p384 p384 P-384 P-384
-        measure_suite x25519 x25519 X25519 P-256
+        measure_suite p384 p384 P-384 p384
+        measure_suite x25519 x25519 X25519 p256
         if wanted plain; then
                 rm -rf "$O7S_BENCH_SECURITY"
                 start_daemon
@@ -281,8 +260,8 @@ measure_oap()
                 stop_daemon
         fi
         if wanted share; then
-                measure_share P-384 p384
-                measure_share P-256 x25519
+                measure_share p384 p384
+                measure_share p256 x25519
         fi
 }
 
