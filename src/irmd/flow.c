@@ -369,8 +369,7 @@ static enum flow_state arrive(struct flow *f, const struct cause *c)
 
         if (r == OAP_OK)
                 r = handshake_verify(f->handshake, c->oap, handshake_ready);
-        if (f->handshake != NULL)
-                flow_learn(f); /* its id, even if it is refused */
+        flow_learn_id(f, c->oap);
         flow_audit_asked(f);
         if (r == HANDSHAKE_LATER)
                 return FLOW_VERIFYING;

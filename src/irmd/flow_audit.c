@@ -58,6 +58,11 @@ void flow_learn(struct flow *f)
                 f->principal = strdup(principal);
 }
 
+void flow_learn_id(struct flow *f, struct span request)
+{
+        f->has_oap_id = oap_id_get(request.p, request.len, f->oap_id);
+}
+
 void flow_audit_asked(struct flow *f)
 {
         struct audit_flow a = facts_of(f);

@@ -11,6 +11,9 @@
 /* What the handshake has found out is kept with the flow. */
 void flow_learn(struct flow *f);
 
+/* The number that a request gives itself, whatever becomes of it: both ends log the same. */
+void flow_learn_id(struct flow *f, struct span request);
+
 /* Once, as soon as its number in OAP is known. */
 void flow_audit_asked(struct flow *f);
 void flow_audit_authenticated(const struct flow *f);

@@ -36,6 +36,14 @@ static size_t body_min(enum oap_type type, enum suite s)
         return 4 + (type == OAP_RESPONSE && s != SUITE_PLAIN ? TAG : 0);
 }
 
+bool oap_id_get(const uint8_t *msg, size_t len, uint8_t id[OAP_ID])
+{
+        if (len < OAP_HDR)
+                return false;
+        memcpy(id, msg + 4, OAP_ID);
+        return true;
+}
+
 bool oap_header_get(const uint8_t *msg, size_t len, enum oap_type type, struct oap_header *h,
                     struct span *kex, struct span *body)
 {
@@ -49,7 +57,7 @@ bool oap_header_get(const uint8_t *msg, size_t len, enum oap_type type, struct o
         size_t      n       = (size_t)rd_be(&r, 2);
         bool        zero    = rd_be(&r, 2) == 0;
 
-        if (r.bad || !version || !typed || suite >= SUITE_N || (flags & ~FLAG_AUTH) != 0 || !zero ||
+        if (id.p == NULL || !version || !typed || suite >= SUITE_N || (flags & ~FLAG_AUTH) != 0 || !zero ||
             n != kex_len(type, (enum suite)suite))
                 return false;
         *kex  = rd_span(&r, n);

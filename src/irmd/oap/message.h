@@ -60,6 +60,9 @@ struct oap_body {
 bool oap_header_get(const uint8_t *msg, size_t len, enum oap_type type, struct oap_header *h,
                     struct span *kex, struct span *body);
 
+/* The id alone, of any message that is long enough to have one, well formed or not: for the log. */
+bool oap_id_get(const uint8_t *msg, size_t len, uint8_t id[OAP_ID]);
+
 /* A body in clear; @auth as the header says: certs and sig are both there or both not. False: refused. */
 bool oap_body_get(struct span body, bool auth, struct oap_body *b);
 
