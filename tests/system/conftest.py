@@ -5,6 +5,9 @@ import pwd
 import pytest
 
 import o7s
+import pki as certificates
+import security
+import wire
 
 # Every test ends; those that take long say so themselves.
 TIMEOUT_S = 60 * o7s.PATIENCE
@@ -54,11 +57,11 @@ def make_instance(request, build, ordinary_user):
     """Makes instances: make_instance("--limit", "backlog=3"), all run by an ordinary user unless told otherwise."""
     request.node.instances = []
 
-    def make(*options, **how):
+    def make(*options, start=True, **how):
         how.setdefault("user", None if "drop_to" in how else ordinary_user)
         instance = o7s.Instance(build, options=options, **how)
         request.node.instances.append(instance)
-        return instance.start()
+        return instance.start() if start else instance
 
     yield make
     faults = []
@@ -84,3 +87,22 @@ def irmd_each_way(request, make_instance):
     if os.getuid() != 0:
         pytest.skip("needs root")
     return make_instance(drop_to=o7s.nobody())
+
+
+@pytest.fixture(scope="session")
+def pki():
+    """An authority, .root, with an intermediate, .middle, and what they issued to a .server and a .client."""
+    return certificates.Pki()
+
+
+@pytest.fixture
+def scene(make_instance, pki):
+    """A security.Scene whose daemon is still to be started, after its files are written."""
+    return security.Scene(make_instance(start=False), pki)
+
+
+@pytest.fixture
+def tapped(scene):
+    """The same with a wire.Wire, scene.wire, in place of the local layer."""
+    scene.wire = wire.Wire(scene.irmd)
+    return scene

@@ -38,7 +38,7 @@ def length_delimited(number, data):
 
 
 class Schema:
-    """The messages of a .proto file: name -> {field: (number, type, repeated)}."""
+    """The messages of a .proto file: name -> {field: (number, type, repeated)}. Those of another file stay bytes."""
 
     def __init__(self, path=PROTO):
         self.messages = {}
@@ -48,7 +48,8 @@ class Schema:
             if match := re.match(r"message (\w+) \{", line):
                 fields = self.messages.setdefault(match[1], {})
             elif match := re.match(r"(repeated )?([\w.]+) (\w+) = (\d+);", line):
-                fields[match[3]] = (int(match[4]), match[2], bool(match[1]))
+                kind = "bytes" if "." in match[2] else match[2]
+                fields[match[3]] = (int(match[4]), kind, bool(match[1]))
 
     def encode(self, message, **values):
         return b"".join(self._field(self.messages[message][name], value) for name, value in values.items())

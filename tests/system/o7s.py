@@ -165,6 +165,7 @@ class Instance:
         self.user = user
         self.drop_to = drop_to
         self.options = [str(option) for option in options]
+        self.ipcp_dir = build.path("src/ipcpd")
         self.directory = Path(tempfile.mkdtemp(prefix="o7s-"))
         self.runtime = self.directory / "run"
         self.socket_path = self.runtime / "irm.sock"
@@ -189,7 +190,7 @@ class Instance:
                 "OUROBOROS_RUNTIME_DIR": str(self.runtime),
                 "OUROBOROS_CONFIG_DIR": str(self.directory / "etc"),
                 "OUROBOROS_STATE_DIR": str(self.directory / "state"),
-                "OUROBOROS_IPCP_DIR": str(self.build.path("src/ipcpd"))}
+                "OUROBOROS_IPCP_DIR": str(self.ipcp_dir)}
 
     def _identity(self, user):
         return {} if user is None else {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}

@@ -64,18 +64,40 @@ def test_cmake_package(build, prefix, tmp_path):
     run("cmake", "--build", tmp_path)
 
 
-def test_the_seeds_programs_run_on_the_installed_tree(build, prefix, libdir, tmp_path, make_instance):
-    """C1, C2: no line of security code, no socket, no transport."""
-    sanitized_skip(build)
+def compile_outside(prefix, libdir, irmd):
+    """The document's client and server, against what is installed at @prefix."""
     flags = run("pkg-config", "--cflags", "--libs", "ouroboros", PKG_CONFIG_PATH=str(libdir / "pkgconfig")).split()
-    irmd = make_instance()
     program = irmd.directory / "outside"
     run("gcc", "-o", program, OUTSIDE / "outside.c", *flags)
-    irmd.layer()
+    return program
+
+
+def run_outside(program, libdir, irmd):
+    """The answer that the client printed."""
     irmd.service("server_name")
     irmd.irm("bind", "program", program, "name", "server_name")
     server = irmd.spawn(str(program), LD_LIBRARY_PATH=str(libdir))
     o7s.eventually(lambda: irmd.bound_pids("server_name"))
     client = irmd.spawn(str(program), "question", LD_LIBRARY_PATH=str(libdir))
     assert (client.wait(10), server.wait(10)) == (0, 0)
-    assert client.log_path.read_text() == "response\n"
+    return client.log_path.read_text()
+
+
+def test_the_seeds_programs_run_on_the_installed_tree(build, prefix, libdir, make_instance):
+    """C1, C2: no line of security code, no socket, no transport."""
+    sanitized_skip(build)
+    irmd = make_instance()
+    irmd.layer()
+    assert run_outside(compile_outside(prefix, libdir, irmd), libdir, irmd) == "response\n"
+
+
+def test_the_seeds_programs_with_credentials_C1_C2(build, prefix, libdir, scene, pki):
+    """C1, C2: the same programs; both prove who they are and all that they say is encrypted."""
+    sanitized_skip(build)
+    scene.usual()
+    scene.tree.server(pki.root.issue("server_name"), "server_name")
+    scene.start()
+    assert run_outside(compile_outside(prefix, libdir, scene.irmd), libdir, scene.irmd) == "response\n"
+    for end, peer in (("client", "dns:server_name"), ("server", "email:alice@example.org")):
+        line = scene.audit.wait(event="established", end=end, name="server_name")
+        assert (line["peer"], line["authenticated"], line["suite"]) == (peer, True, "p384")

@@ -105,6 +105,19 @@ static long do_cycle(struct call *c)
         return i;
 }
 
+/* knock NAME COUNT: allocates without success; how many were refused with the code of the first. */
+static long do_knock(struct call *c)
+{
+        long count = call_long(c, 1), i;
+        int  first = flow_alloc(c->argv[0], NULL, NULL);
+
+        for (i = 1; i < count && first < 0; i++)
+                if (flow_alloc(c->argv[0], NULL, NULL) != first)
+                        break;
+        fprintf(c->more, ", \"code\": %d", first);
+        return first < 0 ? i : 0;
+}
+
 /* serve COUNT: accepts and deallocates. */
 static long do_serve(struct call *c)
 {
@@ -177,8 +190,10 @@ static long do_echo_all(struct call *c)
 }
 
 const struct verb bulk_verbs[] = {
-        {"send", 4, do_send},     {"receive", 4, do_receive}, {"echo", 1, do_echo},
-        {"rounds", 2, do_rounds}, {"cycle", 2, do_cycle},     {"serve", 1, do_serve},
-        {"hold", 2, do_hold},     {"keep", 1, do_keep},       {"echo_all", 0, do_echo_all},
+        {"send", 4, do_send},   {"receive", 4, do_receive},
+        {"echo", 1, do_echo},   {"rounds", 2, do_rounds},
+        {"cycle", 2, do_cycle}, {"serve", 1, do_serve},
+        {"knock", 2, do_knock}, {"hold", 2, do_hold},
+        {"keep", 1, do_keep},   {"echo_all", 0, do_echo_all},
         {NULL, 0, NULL},
 };

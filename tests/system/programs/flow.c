@@ -116,18 +116,70 @@ static unsigned char nibble(char c)
         return (unsigned char)(c <= '9' ? c - '0' : c - 'a' + 10);
 }
 
+/* For free(). */
+static unsigned char *unhex(const char *hex, size_t *len)
+{
+        unsigned char *buf;
+
+        *len = strlen(hex) / 2;
+        buf  = malloc(*len + 1);
+        for (size_t i = 0; i < *len; i++)
+                buf[i] = (unsigned char)(nibble(hex[2 * i]) << 4 | nibble(hex[2 * i + 1]));
+        return buf;
+}
+
 static long do_write(struct call *c)
 {
-        const char    *hex = c->argv[1];
-        size_t         len = strlen(hex) / 2;
-        unsigned char *buf = malloc(len + 1);
-        ssize_t        n;
+        size_t         len;
+        unsigned char *buf = unhex(c->argv[1], &len);
+        ssize_t        n   = flow_write((int)call_long(c, 0), buf, len);
 
-        for (size_t i = 0; i < len; i++)
-                buf[i] = (unsigned char)(nibble(hex[2 * i]) << 4 | nibble(hex[2 * i + 1]));
-        n = flow_write((int)call_long(c, 0), buf, len);
         free(buf);
         return n;
+}
+
+/* -- first data: HEX to send ("none": nothing), SIZE of the buffer for what is received ------------------- */
+
+static void data_open(const struct call *c, int i, struct flow_data *d)
+{
+        memset(d, 0, sizeof(*d));
+        if (strcmp(c->argv[i], "none") != 0)
+                d->send = unhex(c->argv[i], &d->send_len);
+        d->recv_size = (size_t)call_long(c, i + 1);
+        d->recv      = malloc(d->recv_size + 1);
+}
+
+static void data_close(struct call *c, int fd, struct flow_data *d)
+{
+        int err = errno;
+
+        if (fd >= 0)
+                call_put_hex(c, d->recv, d->recv_len);
+        free((void *)d->send);
+        free(d->recv);
+        errno = err;
+}
+
+static long do_alloc_data(struct call *c)
+{
+        struct flow_data d;
+        int              fd;
+
+        data_open(c, 1, &d);
+        fd = flow_alloc_data(name_arg(c, 0), NULL, NULL, &d);
+        data_close(c, fd, &d);
+        return fd;
+}
+
+static long do_accept_data(struct call *c)
+{
+        struct flow_data d;
+        int              fd;
+
+        data_open(c, 0, &d);
+        fd = flow_accept_data(NULL, NULL, &d);
+        data_close(c, fd, &d);
+        return fd;
 }
 
 /* So many zeros: for lengths, among them 0, rather than content. */
@@ -208,8 +260,11 @@ static long do_peer(struct call *c)
         struct flow_peer peer = {0};
         int              r    = fccntl((int)call_long(c, 0), FLOWGPEER, &peer);
 
-        fprintf(c->more, ", \"authenticated\": %u, \"encrypted\": %u, \"identity\": \"%s\"",
-                peer.authenticated, peer.encrypted, peer.identity);
+        fprintf(c->more,
+                ", \"authenticated\": %u, \"encrypted\": %u, \"suite\": %u, \"confirmed\": %u, \"identity\": "
+                "\"%s\"",
+                peer.authenticated, peer.encrypted, peer.suite, peer.confirmed, peer.identity);
+        call_put_hex(c, peer.fingerprint, sizeof(peer.fingerprint));
         return r;
 }
 
@@ -255,6 +310,8 @@ static long do_name_create(struct call *c)
 const struct verb flow_verbs[] = {
         {"alloc", 1, do_alloc},
         {"accept", 0, do_accept},
+        {"alloc_data", 3, do_alloc_data},
+        {"accept_data", 2, do_accept_data},
         {"alloc_start", 1, do_alloc_start},
         {"alloc_finish", 1, do_alloc_finish},
         {"accept_fd", 0, do_accept_fd},
