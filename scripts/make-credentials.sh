@@ -61,7 +61,10 @@ while [ "$left" -gt 0 ]; do
 	shift
 	left=$((left - 1))
 done
-[ $# -ge 2 ] && [ $# -le 3 ] || { usage >&2; exit 2; }
+if [ $# -lt 2 ] || [ $# -gt 3 ]; then
+	usage >&2
+	exit 2
+fi
 dir=$1 what=$2 name=${3-}
 
 case ${days:-1} in

@@ -589,6 +589,30 @@ static void test_stale_as_a_whole(void **state)
         assert_faulty(server("a"), OAP_BAD_POLICY, "cannot be 'serfer'");
 }
 
+/* Where there was nothing, nothing is no state to stay in: what comes and is bad was meant to protect. */
+static void test_bad_from_the_first(void **state)
+{
+        enum oap_reason fault;
+
+        (void)state;
+        mkdir(path_of("server"), 0755);
+        mkdir(path_of("server/a"), 0755);
+        reread();
+        assert_int_equal(server("a")->fault, OAP_OK);
+        write_one("server/a/cert", &leaf); /* the key is on its way */
+        pki_write(dir, "enc.cfg", "nonsense");
+        reread();
+        assert_faulty(server("a"), OAP_BAD_CREDENTIALS, "is there without");
+        assert_null(creds_root_rule(creds, &fault));
+        assert_int_equal(fault, OAP_BAD_POLICY);
+        reread();
+        assert_string_equal(told, "");
+        pki_write_key(dir, "server/a/key", leaf.key);
+        reread();
+        assert_true(has_leaf(server("a"), &leaf));
+        assert_true(was_told("loaded server/a: "));
+}
+
 static void test_removed(void **state)
 {
         (void)state;
@@ -970,6 +994,7 @@ int main(void)
                 TEST(test_torn_pair),
                 TEST(test_mended),
                 TEST(test_stale_as_a_whole),
+                TEST(test_bad_from_the_first),
                 TEST(test_removed),
                 TEST(test_symlink_swap),
                 TEST(test_folder_swap),

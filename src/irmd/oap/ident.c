@@ -67,6 +67,12 @@ static bool is_good(const struct ident *id)
         return id != NULL && id->view.fault == OAP_OK;
 }
 
+/* To have had neither credentials nor policy is no state to fall back to when they come and are bad. */
+static bool is_kept(const struct ident *id)
+{
+        return is_good(id) && (id->view.leaf != NULL || id->view.rule != NULL);
+}
+
 static struct ident *ident_new(const char *dir, const char *name, enum ident_kind kind)
 {
         struct ident *id = calloc(1, sizeof(*id));
@@ -384,7 +390,7 @@ struct ident *ident_read(const char *dir, const char *name, const char *what, en
         r = load(id);
         if (r < 0)
                 forget(id);
-        if (r == -EINVAL && is_good(last))
+        if (r == -EINVAL && is_kept(last))
                 adopt(id, last);
         if (r != 0 && r != -EINVAL) {
                 ident_unref(id);
