@@ -19,8 +19,8 @@ if [ $# -lt 1 ]; then
 fi
 root=$1
 shift
-[ $# -gt 0 ] || set -- suite dh kex sign wycheproof_kex wycheproof_sign hkdf aead record secret \
-        oap_message oap_engine oap_creds oap_rule
+[ $# -gt 0 ] || set -- suite dh kex sign wycheproof_kex wycheproof_sign hkdf aead record record_epochs \
+        oap_message oap_engine oap_hostile oap_vectors oap_creds oap_chain oap_leaf oap_rule
 if [ "$(id -u)" -ne 0 ]; then
         echo "chroot needs root." >&2
         exit 1

@@ -391,6 +391,7 @@ static void each_once(enum suite s)
         kex_request(client, request);
         assert_int_equal(kex_answer(idle, request, kex_request_len(s), response), -EBADMSG);
         assert_int_equal(kex_answer(server, request, kex_request_len(s), response), 0);
+        assert_int_equal(kex_answer(server, request, kex_request_len(s), response), -EBADMSG);
         assert_true(kex_answer_secret(server, z) > 0);
         assert_int_equal(kex_answer_secret(server, z), -EBADMSG);
         assert_int_equal(kex_answer(server, request, kex_request_len(s), response), -EBADMSG);

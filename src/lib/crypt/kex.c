@@ -26,10 +26,10 @@ struct kex {
         struct scheme scheme;
         bool          client;
         EVP_PKEY     *own;                    /* NULL once used */
-        EVP_PKEY     *kem;                    /* likewise; a client's */
-        EVP_PKEY     *peer;                   /* a server's, from kex_answer() on */
+        EVP_PKEY     *kem;                    /* likewise; a client's, where the suite has one */
+        EVP_PKEY     *peer;                   /* from a good request or response until Z is made */
         uint8_t       kem_secret[KEM_SECRET]; /* likewise */
-        uint8_t public[KEX_PUBLIC_MAX];       /* what a client sends; of a server the part of @own */
+        uint8_t public[KEX_PUBLIC_MAX];       /* a client's request; of a server the part of @own */
 };
 
 static bool has_keys(enum suite s)
@@ -135,8 +135,8 @@ int kex_answer(struct kex *k, const uint8_t *request, size_t len, uint8_t *respo
         size_t               n = dh_public_len(s->dh);
         int                  r;
 
-        assert(!k->client && k->peer == NULL);
-        if (k->own == NULL || len != kex_request_len(k->suite))
+        assert(!k->client);
+        if (k->own == NULL || k->peer != NULL || len != kex_request_len(k->suite))
                 return -EBADMSG;
         r = dh_peer(s->dh, request, &k->peer);
         if (r == 0 && s->kem != KEM_NONE)
@@ -148,8 +148,8 @@ int kex_answer(struct kex *k, const uint8_t *request, size_t len, uint8_t *respo
         return r;
 }
 
-/* Puts Z together; @kem_secret where the suite has one. Returns its length. */
-static int put_together(struct kex *k, uint8_t z[KEX_SECRET_MAX], const uint8_t *kem_secret)
+/* Puts Z together. Returns its length. */
+static int put_together(const struct kex *k, uint8_t z[KEX_SECRET_MAX])
 {
         size_t n = dh_secret_len(k->scheme.dh);
         int    r = dh_agree(k->scheme.dh, k->own, k->peer, z);
@@ -158,7 +158,7 @@ static int put_together(struct kex *k, uint8_t z[KEX_SECRET_MAX], const uint8_t 
                 return r;
         if (k->scheme.kem == KEM_NONE)
                 return (int)n;
-        memcpy(z + n, kem_secret, KEM_SECRET);
+        memcpy(z + n, k->kem_secret, KEM_SECRET);
         return (int)(n + KEM_SECRET);
 }
 
@@ -168,7 +168,7 @@ int kex_answer_secret(struct kex *k, uint8_t z[KEX_SECRET_MAX])
 
         assert(!k->client);
         if (k->peer != NULL)
-                r = put_together(k, z, k->kem_secret);
+                r = put_together(k, z);
         drop_keys(k);
         if (r < 0)
                 OPENSSL_cleanse(z, KEX_SECRET_MAX);
@@ -185,7 +185,7 @@ static int finish(struct kex *k, const uint8_t *response, size_t len, uint8_t z[
         r = dh_peer(s->dh, response, &k->peer);
         if (r == 0 && s->kem != KEM_NONE)
                 r = kem_decapsulate(s->kem, k->kem, response + dh_public_len(s->dh), k->kem_secret);
-        return r < 0 ? r : put_together(k, z, k->kem_secret);
+        return r < 0 ? r : put_together(k, z);
 }
 
 int kex_finish(struct kex *k, const uint8_t *response, size_t len, uint8_t z[KEX_SECRET_MAX])
