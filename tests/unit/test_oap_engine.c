@@ -528,6 +528,13 @@ static void test_misuse(void **state)
         assert_int_equal(oap_client_request(c, 0, &s), OAP_INTERNAL);
         oap_client_destroy(c);
         c = client_of(NULL, name, SUITE_X25519, &h, 0);
+        assert_false(oap_client_is_light(c)); /* the key pair may come later */
+        oap_client_give_kex(c, kex_client(SUITE_X25519));
+        oap_client_give_kex(c, kex_client(SUITE_X25519));
+        assert_int_equal(oap_client_request(c, 0, &s), OAP_OK);
+        oap_client_give_kex(c, kex_client(SUITE_X25519)); /* too late: the first is used */
+        oap_client_destroy(c);
+        c = client_of(NULL, name, SUITE_X25519, &h, 0);
         assert_int_equal(oap_client_request(c, 0, &s), OAP_INTERNAL);
         oap_client_destroy(c);
         c = client_of(kex_client(SUITE_X25519), name, SUITE_PLAIN, &h, 0);
@@ -609,8 +616,53 @@ static void test_order_of_steps(void **state)
         assert_int_equal(oap_server_respond(s, &out), OAP_INTERNAL);
         assert_null(oap_server_keys(s));
         oap_server_destroy(s);
+        s = admitted(&p, &st);
+        assert_int_equal(oap_server_give_kex(s, kex_server(SUITE_X25519)), OAP_OK);
+        assert_int_equal(oap_server_give_kex(s, kex_server(SUITE_X25519)), OAP_INTERNAL);
+        assert_int_equal(oap_server_data(s).len, 0);
+        oap_server_destroy(s);
         conf.ctx.dst = "";
         assert_null(oap_server_create(&conf));
+        conf.ctx.dst       = PAIR_NAME;
+        conf.stance.kernel = true;
+        conf.kernel        = "uid:99999999999999999999999999999";
+        assert_null(oap_server_create(&conf));
+        pair_close(&p);
+        host_close(&h);
+}
+
+/* Where the kernel vouches and has said for nobody, it has not. */
+static void test_kernel_without_a_name(void **state)
+{
+        struct stance          st   = {.suites = SUITE_BIT(SUITE_PLAIN), .lists = true, .kernel = true};
+        struct oap_server_conf conf = {.ctx = {.dst = PAIR_NAME}, .stance = st};
+        struct oap_server     *s;
+        struct host            h;
+        struct pair            p;
+
+        (void)state;
+        host_open(&h, ROLE_CLIENT, &nothing);
+        pair_open(&p, &h, &h);
+        assert_int_equal(pair_ask(&p), OAP_OK);
+        conf.creds = h.creds;
+        s          = oap_server_create(&conf);
+        assert_int_equal(oap_server_begin(s, p.request.p, p.request.len, p.replay, SEC, 0), OAP_NO_CERT);
+        oap_server_destroy(s);
+        /* Nor has it where the flow is not local. */
+        conf.kernel        = "uid:0";
+        conf.stance.kernel = false;
+        s                  = oap_server_create(&conf);
+        assert_int_equal(oap_server_begin(s, p.request.p, p.request.len, p.replay, SEC, 0), OAP_NO_CERT);
+        oap_server_destroy(s);
+        /* A plain handshake has no key pair. */
+        conf.stance.lists = false;
+        s                 = oap_server_create(&conf);
+        assert_int_equal(oap_server_begin(s, p.request.p, p.request.len, p.replay, SEC, 0), OAP_OK);
+        assert_int_equal(oap_server_verify(s, 0), OAP_OK);
+        assert_int_equal(oap_server_admit(s, p.replay, 0, &p.keep_ns), OAP_OK);
+        assert_int_equal(oap_server_give_kex(s, kex_server(SUITE_X25519)), OAP_OK);
+        assert_int_equal(oap_server_agree(s), OAP_INTERNAL);
+        oap_server_destroy(s);
         pair_close(&p);
         host_close(&h);
 }
@@ -662,6 +714,7 @@ int main(void)
                 cmocka_unit_test(test_nothing_to_sign_with),
                 cmocka_unit_test(test_misuse),
                 cmocka_unit_test(test_order_of_steps),
+                cmocka_unit_test(test_kernel_without_a_name),
                 cmocka_unit_test(test_own_share),
         };
 

@@ -111,10 +111,15 @@ static void test_schedule(void **state)
 {
         struct oap_context c = context();
         uint8_t            ctx[SHA384_LEN], request[SHA384_LEN];
+        char               name[257];
         const json_t      *v;
         size_t             i;
 
         (void)state;
+        memset(name, 'n', sizeof(name));
+        name[256] = '\0';
+        assert_int_equal(schedule_context(ctx, &(struct oap_context){.dst = name}), -EINVAL);
+        assert_int_equal(schedule_context(ctx, &(struct oap_context){.dst = ""}), -EINVAL);
         assert_int_equal(schedule_context(ctx, &c), 0);
         json_array_foreach(json_object_get(all, "cases"), i, v)
         {

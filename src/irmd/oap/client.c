@@ -75,6 +75,10 @@ struct oap_client *oap_client_create(const struct oap_client_conf *conf)
 
 void oap_client_give_kex(struct oap_client *c, struct kex *kex)
 {
+        if (c->stage != NEW) {
+                kex_destroy(kex);
+                return;
+        }
         kex_destroy(c->kex);
         c->kex = kex;
 }
@@ -196,7 +200,7 @@ static enum oap_reason open_body(struct oap_client *c, struct span head, struct 
         c->answer = malloc(sealed.len);
         if (c->answer == NULL)
                 return OAP_INTERNAL;
-        if (c->kex != NULL)
+        if (c->side.stance.suite != SUITE_PLAIN)
                 return open_sealed(c, head, kex, sealed);
         c->answer_len = sealed.len;
         memcpy(c->answer, sealed.p, sealed.len);

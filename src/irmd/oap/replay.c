@@ -9,6 +9,7 @@
  */
 #include "oap/replay.h"
 
+#include <assert.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -86,14 +87,13 @@ static uint32_t table_find(const struct table *t, const uint8_t key[REPLAY_KEY])
         return i;
 }
 
-/* NONE: the table is full. */
+/* There is room: who adds has counted. */
 static uint32_t table_add(struct table *t, const uint8_t key[REPLAY_KEY])
 {
         uint32_t *head = bucket(t, key);
         uint32_t  i    = t->free;
 
-        if (i == NONE)
-                return NONE;
+        assert(i != NONE);
         t->free          = t->items[i].next;
         t->items[i].n    = 0;
         t->items[i].next = *head;
