@@ -309,6 +309,8 @@ struct security *security_open(struct irmd *d)
                 security_close(s);
                 return NULL;
         }
+        /* What changed while we read; and the threads of the queue are started while there is room for them. */
+        security_reload(s, NULL);
         return s;
 }
 

@@ -252,6 +252,16 @@ static void print_summary(const struct client *c, int64_t end_ns)
                        s->mean_ns / ms, (double)s->max_ns / ms, stats_mdev_ns(s) / ms);
 }
 
+/* Who answers, if that is known from more than the name. */
+static void say_peer(int fd)
+{
+        struct flow_peer p;
+
+        if (fccntl(fd, FLOWGPEER, &p) == 0 && (p.authenticated || p.encrypted))
+                printf("The server is %s%s%s.\n", p.authenticated ? p.identity : "not authenticated",
+                       p.authenticated ? ", authenticated" : "", p.encrypted ? ", encrypted" : "");
+}
+
 static int run(struct client *c)
 {
         int ret = prepare(c);
@@ -259,6 +269,7 @@ static int run(struct client *c)
         if (ret < 0)
                 return ret;
         printf("Pinging %s with %zu byte packets:\n", c->o->name, c->o->size);
+        say_peer(c->fd);
         if (!c->o->quiet && c->o->client == CLIENT_PACED)
                 putchar('\n');
         c->start_ns = c->last_ns = clock_now_ns();
