@@ -1,24 +1,15 @@
 /*
- * record.c - keys that follow each other, and who may use which.
+ * record.c - epochs: when a sender moves on, and which of them a receiver has the keys of (ratchet.h).
  *
- *     secret_0 --next--> secret_1 --next--> secret_2 ...        secret_{e+1} = Expand(secret_e, "o7s v1 next")
- *        |                  |                  |
- *      record             record             record             key_e | iv_e = Expand(secret_e, "o7s v1 record")
- *        v                  v                  v
- *     epoch 0            epoch 1            epoch 2
- *
- * A chain stands at one secret and only walks on: a step yields the keys of an epoch and leaves the secret of
- * the next, so that no state of ours leads back to an epoch that is over.
- *
- * The sender stands one step past its epoch. The receiver holds the current epoch and the one that was
- * current before; what is older, or was skipped, is gone. A record of a later epoch is a claim that anybody
- * can make, so nothing moves until its tag has verified, but the derivation must not be repeated for every
- * forged record either: the keys of the epochs that lie between the current one and the chain are kept
- * (struct ahead), and a cipher context stays set for the epoch that was tried last (record_rx.next).
+ * The sender's ratchet stands one step past its epoch. The receiver holds the current epoch and the one that
+ * was current before; what is older, or was skipped, is gone. A record of a later epoch is a claim that
+ * anybody can make, so nothing moves until its tag has verified, but the derivation must not be repeated for
+ * every forged record either: the keys of the epochs that lie between the current one and the ratchet are kept
+ * (struct ahead), and a cipher stays set for the epoch that was tried last (record_rx.next).
  *
  *     previous, current      | next, one of those ahead          |
- *     context, iv, window    | keys without a window             | chain
- *                    epoch e | e+1 ............ chain.epoch - 1  | chain.epoch, at most e + 65
+ *     cipher and window      | keys without a window             | ratchet
+ *                    epoch e | e+1 .......... ratchet.epoch - 1  | ratchet.epoch, at most e + 65
  *
  * On the path of a record there is no allocation and no look-up: the key is set once per epoch, and OpenSSL
  * gets nonce and tag in one call.
@@ -30,8 +21,7 @@
 #include <stdbool.h>
 #include <string.h>
 
-#include "crypt/aead.h"
-#include "crypt/hkdf.h"
+#include "crypt/ratchet.h"
 #include "crypt/secret.h"
 #include "crypt/window.h"
 #include "wire/cursor.h"
@@ -71,109 +61,23 @@ static void header_put(const struct header *h, uint8_t out[RECORD_HDR])
         wr_be(&w, h->counter, 4);
 }
 
-/* -- key schedule ----------------------------------------------------------- */
-
-struct keys {
-        uint8_t key[AEAD_KEY];
-        uint8_t iv[AEAD_NONCE];
-};
-
-struct chain {
-        uint8_t  secret[RECORD_SECRET];
-        uint32_t epoch; /* that @secret is of */
-};
-
-static int expand(const struct chain *c, const char *label, void *out, size_t len)
-{
-        struct piece info = {label, strlen(label)};
-
-        return hkdf_expand(out, len, c->secret, &info, 1);
-}
-
-/* The keys of the epoch that the chain stands at, and on to the next; or -ENOMEM, and it stays. */
-static int chain_step(struct chain *c, struct keys *k)
-{
-        uint8_t next[RECORD_SECRET];
-        int     r = expand(c, "o7s v1 record", k, sizeof(*k));
-
-        if (r == 0)
-                r = expand(c, "o7s v1 next", next, sizeof(next));
-        if (r == 0) {
-                memcpy(c->secret, next, sizeof(next));
-                c->epoch++;
-        } else {
-                secret_wipe(k, sizeof(*k));
-        }
-        secret_wipe(next, sizeof(next));
-        return r;
-}
-
-/* -- cipher ----------------------------------------------------------------- */
-
-struct cipher {
-        struct aead aead;
-        uint8_t     iv[AEAD_NONCE];
-};
-
-static bool cipher_usable(const struct cipher *c)
-{
-        return c->aead.ctx != NULL;
-}
-
-static int cipher_set(struct cipher *c, const struct keys *k, enum aead_use use)
-{
-        memcpy(c->iv, k->iv, sizeof(c->iv));
-        return aead_set(&c->aead, k->key, use);
-}
-
-static void cipher_end(struct cipher *c)
-{
-        aead_end(&c->aead);
-        secret_wipe(c, sizeof(*c));
-}
-
-/* iv XOR (0^32 | header) */
-static void nonce_make(uint8_t nonce[AEAD_NONCE], const struct cipher *c, const uint8_t hdr[RECORD_HDR])
-{
-        memcpy(nonce, c->iv, AEAD_NONCE);
-        for (size_t i = 0; i < RECORD_HDR; i++)
-                nonce[AEAD_NONCE - RECORD_HDR + i] ^= hdr[i];
-}
-
-/* Content and tag to behind the header, which is at @rec already. */
-static bool cipher_seal(const struct cipher *c, const void *in, size_t n, uint8_t *rec)
-{
-        uint8_t nonce[AEAD_NONCE];
-
-        nonce_make(nonce, c, rec);
-        return aead_seal(&c->aead, nonce, rec, RECORD_HDR, in, n, rec + RECORD_HDR);
-}
-
-static bool cipher_open(const struct cipher *c, const uint8_t *rec, size_t n, uint8_t *out)
-{
-        uint8_t nonce[AEAD_NONCE];
-
-        nonce_make(nonce, c, rec);
-        return aead_open(&c->aead, nonce, rec, RECORD_HDR, rec + RECORD_HDR, n, out);
-}
-
 /* -- sender ----------------------------------------------------------------- */
 
 struct record_tx {
-        struct cipher cipher;
-        struct chain  chain; /* stands at the next epoch */
-        uint32_t      epoch;
-        uint32_t      counter; /* of the next record */
-        uint32_t      records; /* at most, in an epoch */
-        uint32_t      last;    /* epoch */
-        int64_t       began_ns;
+        struct cipher  cipher;
+        struct ratchet ratchet; /* stands at the next epoch */
+        uint32_t       epoch;
+        uint32_t       counter; /* of the next record */
+        uint32_t       records; /* at most, in an epoch */
+        uint32_t       last;    /* epoch */
+        int64_t        began_ns;
 };
 
-/* The epoch that the chain stands at. */
+/* The epoch that the ratchet stands at. */
 static int tx_enter(struct record_tx *t, int64_t now_ns)
 {
         struct keys k;
-        int         r = chain_step(&t->chain, &k);
+        int         r = ratchet_step(&t->ratchet, &k);
 
         if (r < 0)
                 return r;
@@ -183,7 +87,7 @@ static int tx_enter(struct record_tx *t, int64_t now_ns)
                 cipher_end(&t->cipher);
                 return r;
         }
-        t->epoch    = t->chain.epoch - 1;
+        t->epoch    = t->ratchet.epoch - 1;
         t->counter  = 0;
         t->began_ns = now_ns;
         return 0;
@@ -195,7 +99,7 @@ struct record_tx *record_tx_create(const uint8_t secret[RECORD_SECRET], int64_t 
 
         if (t == NULL)
                 return NULL;
-        memcpy(t->chain.secret, secret, RECORD_SECRET);
+        memcpy(t->ratchet.secret, secret, RECORD_SECRET);
         t->records = RECORD_EPOCH_RECORDS;
         t->last    = EPOCH_MAX;
         if (tx_enter(t, now_ns) < 0) {
@@ -269,20 +173,20 @@ struct ahead {
 };
 
 struct record_rx {
-        struct epoch  current;
-        struct epoch  previous;
-        int64_t       moved_ns; /* to the current epoch */
-        struct cipher next;     /* of the epoch next_number, ahead */
-        uint32_t      next_number;
-        struct ahead *ahead; /* NULL: the chain stands at the epoch after the current one */
-        struct chain  chain;
-        uint64_t      forged, forged_max, replayed;
+        struct epoch   current;
+        struct epoch   previous;
+        int64_t        moved_ns; /* to the current epoch */
+        struct cipher  next;     /* of the epoch next_number, ahead */
+        uint32_t       next_number;
+        struct ahead  *ahead; /* NULL: the ratchet stands at the epoch after the current one */
+        struct ratchet ratchet;
+        uint64_t       forged, forged_max, replayed;
 };
 
 static int rx_start(struct record_rx *r)
 {
         struct keys k;
-        int         e = chain_step(&r->chain, &k);
+        int         e = ratchet_step(&r->ratchet, &k);
 
         if (e == 0)
                 e = cipher_set(&r->current.cipher, &k, AEAD_OPEN);
@@ -296,7 +200,7 @@ struct record_rx *record_rx_create(const uint8_t secret[RECORD_SECRET])
 
         if (r == NULL)
                 return NULL;
-        memcpy(r->chain.secret, secret, RECORD_SECRET);
+        memcpy(r->ratchet.secret, secret, RECORD_SECRET);
         r->forged_max = FORGED_MAX;
         if (rx_start(r) < 0) {
                 record_rx_destroy(r);
@@ -357,15 +261,15 @@ static ptrdiff_t open_held(struct record_rx *r, struct epoch *e, const uint8_t *
         return (ptrdiff_t)n;
 }
 
-/* Walks the chain past @number and keeps what it yields. */
+/* Turns the ratchet past @number and keeps what it yields. */
 static int ahead_derive(struct record_rx *r, uint32_t number)
 {
         int e = 0;
 
         if (r->ahead == NULL && (r->ahead = secret_alloc(sizeof(*r->ahead))) == NULL)
                 return -ENOMEM;
-        while (e == 0 && r->chain.epoch <= number)
-                e = chain_step(&r->chain, &r->ahead->keys[r->chain.epoch % AHEAD_MAX]);
+        while (e == 0 && r->ratchet.epoch <= number)
+                e = ratchet_step(&r->ratchet, &r->ahead->keys[r->ratchet.epoch % AHEAD_MAX]);
         return e;
 }
 
@@ -390,7 +294,7 @@ static void next_enter(struct record_rx *r, int64_t now_ns)
 {
         for (uint32_t n = r->current.number + 1; n <= r->next_number; n++)
                 secret_wipe(&r->ahead->keys[n % AHEAD_MAX], sizeof(struct keys));
-        if (r->chain.epoch == r->next_number + 1) {
+        if (r->ratchet.epoch == r->next_number + 1) {
                 secret_free(r->ahead);
                 r->ahead = NULL;
         }
