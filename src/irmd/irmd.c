@@ -172,8 +172,8 @@ static int open_socket(struct irmd *d)
         return r;
 }
 
-/* Audit lines are written once a turn. */
-static void turn_over(uv_check_t *h)
+/* Audit lines are written once a turn, before the loop sleeps: after all that descriptors and timers have caused. */
+static void turn_over(uv_prepare_t *h)
 {
         struct irmd *d = h->data;
 
@@ -193,9 +193,9 @@ static int open_security(struct irmd *d)
                 return -1;
         }
         audit_start(d->audit, O7S_VERSION);
-        uv_check_init(&d->loop, &d->turn);
+        uv_prepare_init(&d->loop, &d->turn);
         d->turn.data = d;
-        uv_check_start(&d->turn, turn_over);
+        uv_prepare_start(&d->turn, turn_over);
         d->security = security_open(d);
         return d->security == NULL ? -1 : 0;
 }

@@ -66,7 +66,7 @@ struct irmd {
 
         struct security *security;
         struct audit    *audit;
-        uv_check_t       turn; /* the end of each turn of the loop */
+        uv_prepare_t     turn; /* the end of each turn of the loop, before it sleeps */
 
         TAILQ_HEAD(, ipcp) ipcps; /* in the order of preference */
         TAILQ_HEAD(, proc) procs;
