@@ -1,4 +1,5 @@
 /* test_oap_engine.c - handshakes between two hosts with real credentials: what comes of every policy. */
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -631,6 +632,54 @@ static void test_order_of_steps(void **state)
         host_close(&h);
 }
 
+static void *agree(void *server)
+{
+        return (void *)(uintptr_t)oap_server_agree(server);
+}
+
+/* The two dear steps of a server, on two threads. */
+static void test_agree_beside_sign(void **state)
+{
+        static const struct host_spec spec = {.credentials = true, .anchors = true, .own = X};
+        const struct identity        *id;
+        struct oap_server_conf        conf = {.ctx = {.dst = PAIR_NAME}};
+        struct host                   client, server;
+        struct pair                   p;
+
+        (void)state;
+        host_open(&client, ROLE_CLIENT, &spec);
+        host_open(&server, ROLE_SERVER, &spec);
+        pair_open(&p, &client, &server);
+        memset(conf.ctx.qos, 0x42, sizeof(conf.ctx.qos));
+        assert_int_equal(pair_stance(&p, ROLE_SERVER, &conf.stance, &id), OAP_OK);
+        conf.creds    = server.creds;
+        conf.identity = id;
+        for (int turn = 0; turn < 50; turn++) {
+                struct oap_server *s = oap_server_create(&conf);
+                struct span        out;
+                pthread_t          t;
+                void              *r;
+
+                assert_int_equal(pair_ask(&p), OAP_OK);
+                assert_int_equal(oap_server_begin(s, p.request.p, p.request.len, p.replay, SEC, p.now_ns),
+                                 OAP_OK);
+                assert_int_equal(oap_server_verify(s, p.now_ns), OAP_OK);
+                assert_int_equal(oap_server_admit(s, p.replay, p.now_ns, &p.keep_ns), OAP_OK);
+                assert_int_equal(oap_server_give_kex(s, kex_server(SUITE_X25519)), OAP_OK);
+                assert_int_equal(pthread_create(&t, NULL, agree, s), 0);
+                assert_int_equal(oap_server_sign(s, NULL, 0, p.now_ns), OAP_OK);
+                pthread_join(t, &r);
+                assert_null(r);
+                assert_int_equal(oap_server_respond(s, &out), OAP_OK);
+                assert_int_equal(pair_finish(&p, out), OAP_OK);
+                assert_memory_equal(oap_client_keys(p.client)->c2s, oap_server_keys(s)->c2s, RECORD_SECRET);
+                oap_server_destroy(s);
+        }
+        pair_close(&p);
+        host_close(&client);
+        host_close(&server);
+}
+
 /* Where the kernel vouches and has said for nobody, it has not. */
 static void test_kernel_without_a_name(void **state)
 {
@@ -714,6 +763,7 @@ int main(void)
                 cmocka_unit_test(test_nothing_to_sign_with),
                 cmocka_unit_test(test_misuse),
                 cmocka_unit_test(test_order_of_steps),
+                cmocka_unit_test(test_agree_beside_sign),
                 cmocka_unit_test(test_kernel_without_a_name),
                 cmocka_unit_test(test_own_share),
         };
