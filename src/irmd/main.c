@@ -107,6 +107,7 @@ int main(int argc, char **argv)
                 dup2(STDOUT_FILENO, STDERR_FILENO);
         log_init("irmd", conf.log_level);
         signal(SIGPIPE, SIG_IGN);
+        signal(SIGXFSZ, SIG_IGN); /* an audit log as large as a file may be is a write that fails */
         if (!choose_user(&conf, &self) || !make_dir(conf.runtime_dir, 0755, &self) ||
             !make_dir(conf.state_dir, 0700, &self))
                 return EXIT_FAILURE;

@@ -92,6 +92,7 @@ static void exec_program(const struct spawner *s, const Spawn__Start *m, char **
                 sigemptyset(&none);
                 sigprocmask(SIG_SETMASK, &none, NULL);
                 signal(SIGPIPE, SIG_DFL);
+                signal(SIGXFSZ, SIG_DFL);
                 execve(argv[0], argv, env);
                 r = -errno;
         }

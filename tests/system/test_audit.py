@@ -371,6 +371,31 @@ def test_blocked_file_stops_nobody(irmd):
     assert not any("lost" in line for line in lines)
 
 
+def told_after_turn(irmd, client, n):
+    """What is told of @n ends and one more, which makes the daemon try again."""
+    assert client.ask("alloc", "nowhere")["r"] == -ENAME
+    return told(irmd, n + 1)
+
+
+def limit_files(irmd, size):
+    """The soft limit of the daemon, set by its own user, who may."""
+    who = {} if irmd.user is None else {"user": irmd.user.pw_uid, "group": irmd.user.pw_gid, "extra_groups": []}
+    subprocess.run(["prlimit", "--pid", str(irmd.pid), "--fsize=%s:" % size], check=True, **who)
+
+
+def test_full_file_stops_nobody(irmd):
+    """The log may not grow: flows go on, no line is missing or torn once it may."""
+    irmd.layer()
+    client, n = irmd.puppet(), 40
+    limit_files(irmd, path_of(irmd).stat().st_size + 1000)
+    for _ in range(n):
+        assert client.ask("alloc", "nowhere")["r"] == -ENAME
+    assert not path_of(irmd).read_text().endswith("\n")
+    limit_files(irmd, "unlimited")
+    for story in told_after_turn(irmd, client, n):
+        assert story.result == "unknown-name"
+
+
 def test_without_a_log_it_does_not_start(irmd):
     irmd.stop()
     path_of(irmd).unlink()
