@@ -7,47 +7,20 @@
 #include <ouroboros/errno.h>
 
 #include "base/clock.h"
-#include "base/fd.h"
 #include "base/log.h"
 #include "flow_audit.h"
+#include "flow_step.h"
 #include "flow_up.h"
 #include "handshake.h"
 #include "ipcp.h"
-#include "name.h"
-#include "pb/convert.h"
 #include "place.h"
 #include "proc.h"
-#include "reg.h"
-
-enum flow_event {
-        EV_ASK,
-        EV_READY, /* a step of the handshake is done */
-        EV_ARRIVE,
-        EV_WAIT,
-        EV_START,
-        EV_ACCEPT,
-        EV_ANSWER,
-        EV_REFUSE,
-        EV_TIMEOUT,
-        EV_CLOSE,
-        EV_N
-};
 
 static const char *const state_names[FLOW_N_STATES] = {
         "new",      "preparing", "asked", "checking", "verifying", "arrived", "waiting",
         "starting", "answering", "open",  "refused",  "timed-out", "closed"};
 static const char *const event_names[EV_N] = {"ask",    "ready",  "arrive", "wait",    "start",
                                               "accept", "answer", "refuse", "timeout", "close"};
-
-/* What comes with an event: a result that was given, what the other irmd says, or the process that accepts. */
-struct cause {
-        int          result;
-        const char  *why;
-        struct span  oap;
-        struct proc *proc;
-};
-
-typedef enum flow_state flow_fn(struct flow *f, const struct cause *c);
 
 const char *flow_state_name(enum flow_state s)
 {
@@ -56,8 +29,8 @@ const char *flow_state_name(enum flow_state s)
 
 /* -- what the handlers are made of ----------------------------------------- */
 
-/* What adopt() says, for people. */
-static const char *quota_why(int r)
+/* What flow_adopt() says, for people. */
+const char *flow_quota_why(int r)
 {
         switch (r) {
         case -EMFILE: return "the process has as many flows as it may (limit ports-per-process)";
@@ -67,7 +40,7 @@ static const char *quota_why(int r)
 }
 
 /* A process takes the end as its own. 0, -EUSERS or -EMFILE. */
-static int adopt(struct flow *f, struct proc *p)
+int flow_adopt(struct flow *f, struct proc *p)
 {
         int r = quota_take_port(f->irmd->quotas, p->quota, p->n_flows);
 
@@ -89,471 +62,73 @@ static void disown(struct flow *f)
         f->proc = NULL;
 }
 
-static void attach(struct flow *f, struct ipcp *i)
+void flow_attach(struct flow *f, struct ipcp *i)
 {
         f->ipcp = i;
         TAILQ_INSERT_TAIL(&i->flows, f, by_ipcp);
 }
 
-static void detach(struct flow *f)
+void flow_detach(struct flow *f)
 {
         if (f->ipcp != NULL)
                 TAILQ_REMOVE(&f->ipcp->flows, f, by_ipcp);
         f->ipcp = NULL;
 }
 
-static void enqueue(struct flow *f, struct name *n)
-{
-        f->name = n;
-        n->n_arrivals++;
-        TAILQ_INSERT_TAIL(&n->arrivals, f, by_name);
-}
-
-static void dequeue(struct flow *f)
-{
-        if (f->name == NULL)
-                return;
-        TAILQ_REMOVE(&f->name->arrivals, f, by_name);
-        f->name->n_arrivals--;
-        f->name = NULL;
-}
-
-static ipcp_done_fn answered;
-static handshake_fn handshake_ready;
-
-/* Says what became of the server's end: to the layer that brought it, or on this host to its twin. */
-static void answer_arrival(struct flow *f, int result)
-{
-        struct flow *twin = f->twin;
-        struct span  oap  = {NULL, 0};
-
-        /* Whatever this leads to for the client's end no longer concerns this one. */
-        f->twin = NULL;
-        if (twin != NULL)
-                twin->twin = NULL;
-        if (result == 0)
-                oap = handshake_message(f->handshake);
-        if (f->question != 0)
-                ipcp_flow_answer(f->ipcp, f->question, result, f->id, oap);
-        else if (twin != NULL)
-                answered(twin, result, oap);
-        f->question = 0;
-}
-
 /* Why it is over, unless that is known better already. Returns @result. */
-static int note_result(struct flow *f, int result)
+int flow_note_result(struct flow *f, int result)
 {
         if (f->word == NULL)
                 f->result = result;
         return result;
 }
 
-/* The next layer, in the order of preference and after the one last tried, in which the name is registered.
- */
-static struct reg *next_layer(const struct flow *f)
-{
-        const struct name *n = name_find(f->irmd, f->dst);
-        struct ipcp       *i = f->ipcp == NULL ? TAILQ_FIRST(&f->irmd->ipcps) : TAILQ_NEXT(f->ipcp, all);
-
-        for (; n != NULL && i != NULL; i = TAILQ_NEXT(i, all)) {
-                struct reg *r = i->state == IPCP_OPERATIONAL && !i->leaving ? reg_find(i, n) : NULL;
-
-                if (r != NULL)
-                        return r;
-        }
-        return NULL;
-}
-
-static bool any_layer(const struct irmd *d)
-{
-        const struct ipcp *i;
-
-        TAILQ_FOREACH (i, &d->ipcps, all) {
-                if (i->state == IPCP_OPERATIONAL)
-                        return true;
-        }
-        return false;
-}
-
-/* -- the client's end ------------------------------------------------------ */
-
-static enum flow_state give_up(struct flow *f, int result, const char *why)
-{
-        note_result(f, result);
-        flow_send_refusal(f, result, why);
-        return FLOW_REFUSED;
-}
-
-/* Security is in the way; the process hears no more than the peer does. */
-static enum flow_state give_up_for(struct flow *f, int reason)
-{
-        int result = flow_blame(f, reason);
-
-        log_info("flow %llu to %s, process %d: refused: %s", (unsigned long long)f->id, f->dst,
-                 (int)f->proc->pid, oap_reason_text((enum oap_reason)reason));
-        return give_up(f, result, oap_reason_text((enum oap_reason)reason));
-}
-
-static enum flow_state ask(struct flow *f, const struct cause *c);
-
-/* The request is there: it goes to the layer, if that still has the name. */
-static enum flow_state send_request(struct flow *f)
-{
-        const struct name *n = name_find(f->irmd, f->dst);
-        struct reg        *r = n != NULL ? reg_find(f->ipcp, n) : NULL;
-        int                result;
-
-        if (r == NULL)
-                return ask(f, &(struct cause){.result = -ENAME});
-        flow_learn(f); /* whether it is signed */
-        result = ipcp_flow_alloc(f->ipcp, r, f, handshake_message(f->handshake), answered);
-        return result == 0 ? FLOW_ASKED : give_up(f, result, NULL);
-}
-
-/* Every attempt is a handshake of its own. */
-static enum flow_state prepare(struct flow *f)
-{
-        const char *kernel = f->ipcp->type == IPCP_LOCAL ? "" : NULL;
-        struct span data   = {f->data, f->data_len};
-        int         r;
-
-        handshake_free(f->handshake);
-        f->handshake = NULL;
-        r            = handshake_client(&f->handshake, f, proc_user(f->proc), kernel, data);
-        if (r == OAP_OK)
-                flow_learn(f);
-        flow_audit_asked(f);
-        if (r == OAP_OK)
-                r = handshake_request(f->handshake, handshake_ready);
-        if (r == HANDSHAKE_LATER)
-                return FLOW_PREPARING;
-        return r == OAP_OK ? send_request(f) : give_up_for(f, r);
-}
-
-static enum flow_state ask(struct flow *f, const struct cause *c)
-{
-        struct reg *r = next_layer(f);
-
-        if (r == NULL && f->ipcp != NULL)
-                return give_up(f, c->result, c->why);
-        if (r == NULL && !any_layer(f->irmd))
-                return give_up(f, -EIPCP, "no layer is up on this host");
-        if (r == NULL)
-                return give_up(f, -ENAME, "no layer of this host knows the name");
-        detach(f);
-        attach(f, r->ipcp);
-        return prepare(f);
-}
-
-static enum flow_state prepared(struct flow *f, const struct cause *c)
-{
-        (void)c;
-        return send_request(f);
-}
-
-/*
- * What a layer could not do, the next one may; what a server refused is final. A layer that has gone may have delivered
- * first data, which must not be delivered twice.
- */
-static enum flow_state ask_refused(struct flow *f, const struct cause *c)
-{
-        if (c->result == -ENAME || (c->result == -EIPCP && f->data_len == 0))
-                return ask(f, c);
-        return give_up(f, c->result, c->why);
-}
-
-static enum flow_state prepare_refused(struct flow *f, const struct cause *c)
-{
-        return c->result == -EIPCP ? ask(f, c) : give_up(f, c->result, c->why);
-}
-
-static enum flow_state client_up(struct flow *f)
-{
-        flow_learn(f);
-        flow_audit_authenticated(f);
-        irmd_timeout_cancel(f->irmd, &f->patience);
-        f->irmd->n_allocated++;
-        flow_audit_established(f);
-        f->open_ns = clock_now_ns();
-        flow_send_up(f, f->request);
-        handshake_free(f->handshake);
-        f->handshake = NULL;
-        return FLOW_OPEN;
-}
-
-/* The server may have written and left already: what it wrote is in the port. */
-static enum flow_state ask_answered(struct flow *f, const struct cause *c)
-{
-        int r;
-
-        if (f->keep == NULL) {
-                log_warn("ipcp %s: says that flow %llu is up, but nobody accepted it", f->ipcp->name,
-                         (unsigned long long)f->id);
-                return give_up(f, -ENOTALLOC, NULL);
-        }
-        r = handshake_response(f->handshake, c->oap, handshake_ready);
-        if (r == HANDSHAKE_LATER)
-                return FLOW_CHECKING;
-        return r == OAP_OK ? client_up(f) : give_up_for(f, r);
-}
-
-static enum flow_state checked(struct flow *f, const struct cause *c)
-{
-        (void)c;
-        return client_up(f);
-}
-
-static enum flow_state check_refused(struct flow *f, const struct cause *c)
-{
-        return give_up(f, c->result, c->why);
-}
-
-static enum flow_state ask_timed_out(struct flow *f, const struct cause *c)
-{
-        (void)c;
-        note_result(f, -ETIMEDOUT);
-        flow_send_refusal(f, -ETIMEDOUT, "nobody accepted in time");
-        return FLOW_TIMED_OUT;
-}
-
-static enum flow_state closed(struct flow *f, const struct cause *c)
+enum flow_state flow_closed(struct flow *f, const struct cause *c)
 {
         (void)f, (void)c;
         return FLOW_CLOSED;
-}
-
-/* -- the server's end ------------------------------------------------------ */
-
-static enum flow_state turn_away(struct flow *f, int result)
-{
-        dequeue(f);
-        answer_arrival(f, note_result(f, result));
-        return FLOW_REFUSED;
-}
-
-/* The client hears a coarse code, the log the exact reason. */
-static enum flow_state turn_away_for(struct flow *f, int reason)
-{
-        int result = flow_blame(f, reason);
-
-        log_info("flow %llu to %s from %s: refused: %s%s%s", (unsigned long long)f->id, f->dst,
-                 f->kernel[0] != '\0' ? f->kernel : f->ipcp->layer, oap_reason_text((enum oap_reason)reason),
-                 f->detail != NULL ? ": " : "", f->detail != NULL ? f->detail : "");
-        return turn_away(f, result);
-}
-
-/* Only who has passed counts in the backlog. The name may have gone while it was verified. */
-static enum flow_state verified(struct flow *f, const struct cause *c)
-{
-        struct irmd *d = f->irmd;
-        struct name *n = name_find(d, f->dst);
-
-        (void)c;
-        flow_learn(f);
-        flow_audit_authenticated(f);
-        if (n == NULL)
-                return turn_away(f, -ENAME);
-        if (n->n_arrivals >= d->conf->limits.backlog) {
-                log_warn("name %s: %llu flows wait already, one more is refused", n->name,
-                         (unsigned long long)n->n_arrivals);
-                f->word = "backlog";
-                return turn_away(f, f->result = -ENOTALLOC);
-        }
-        enqueue(f, n);
-        return FLOW_ARRIVED;
-}
-
-static enum flow_state arrive(struct flow *f, const struct cause *c)
-{
-        int r = handshake_server(&f->handshake, f, f->kernel[0] != '\0' ? f->kernel : NULL);
-
-        if (r == OAP_OK)
-                r = handshake_verify(f->handshake, c->oap, handshake_ready);
-        flow_learn_id(f, c->oap);
-        flow_audit_asked(f);
-        if (r == HANDSHAKE_LATER)
-                return FLOW_VERIFYING;
-        return r == OAP_OK ? verified(f, c) : turn_away_for(f, r);
-}
-
-static enum flow_state wait_for_accept(struct flow *f, const struct cause *c)
-{
-        (void)f, (void)c;
-        return FLOW_WAITING;
-}
-
-static enum flow_state wait_for_start(struct flow *f, const struct cause *c)
-{
-        (void)f, (void)c;
-        return FLOW_STARTING;
-}
-
-static enum flow_state refused(struct flow *f, const struct cause *c)
-{
-        return turn_away(f, c->result);
-}
-
-static enum flow_state wait_timed_out(struct flow *f, const struct cause *c)
-{
-        (void)c;
-        (void)turn_away(f, -ETIMEDOUT);
-        return FLOW_TIMED_OUT;
-}
-
-static enum flow_state wait_closed(struct flow *f, const struct cause *c)
-{
-        (void)c;
-        (void)turn_away(f, -ENOTALLOC);
-        return FLOW_CLOSED;
-}
-
-/* The process that was to have it waits for another one. */
-static void release_accept(struct flow *f)
-{
-        if (f->accept != NULL)
-                accept_give_back(f->accept);
-        f->accept = NULL;
-}
-
-static enum flow_state answer_refused(struct flow *f, const struct cause *c)
-{
-        release_accept(f);
-        return turn_away(f, c->result);
-}
-
-static enum flow_state answer_timed_out(struct flow *f, const struct cause *c)
-{
-        release_accept(f);
-        return wait_timed_out(f, c);
-}
-
-static enum flow_state answer_closed(struct flow *f, const struct cause *c)
-{
-        release_accept(f);
-        return wait_closed(f, c);
-}
-
-/* The shared memory of the two ends. The client pays: it is its wish. */
-static int join(struct flow *f)
-{
-        struct flow *client = f->twin;
-        uint64_t     serial[2];
-        int          r;
-
-        if (client == NULL)
-                return -ENOTALLOC;
-        serial[0] = client->proc->serial;
-        serial[1] = f->proc->serial;
-        r         = keep_create(&f->keep, &f->irmd->keeps, client->proc->quota, serial, &client->bell);
-        if (r < 0)
-                return r;
-        f->side      = 1;
-        client->side = 0;
-        client->keep = f->keep;
-        /* The kernel vouches for who runs the server, until its certificate says more. */
-        snprintf(client->peer, sizeof(client->peer), "uid:%u", (unsigned)f->proc->uid);
-        return 0;
-}
-
-/* The process first: by the time the client writes, it is there. The response is of the handshake, which ends here. */
-static void up_and_answer(struct flow *f)
-{
-        struct handshake *h = f->handshake;
-
-        flow_send_up(f, f->request);
-        answer_arrival(f, 0);
-        handshake_free(h);
-        f->handshake = NULL;
-}
-
-static enum flow_state server_up(struct flow *f)
-{
-        struct accept *a = f->accept;
-
-        if (a == NULL) /* its process no longer wants it */
-                return turn_away(f, -ENOTALLOC);
-        irmd_timeout_cancel(f->irmd, &f->patience);
-        f->request = accept_end(a);
-        flow_learn(f); /* whose credentials have signed */
-        flow_audit_established(f);
-        f->open_ns = clock_now_ns();
-        up_and_answer(f);
-        return FLOW_OPEN;
-}
-
-static enum flow_state responded(struct flow *f, const struct cause *c)
-{
-        (void)c;
-        return server_up(f);
-}
-
-static enum flow_state accepted(struct flow *f, const struct cause *c)
-{
-        int r = adopt(f, c->proc);
-
-        if (r < 0) {
-                log_warn("process %d: cannot accept for %s: %s", (int)c->proc->pid, f->dst, quota_why(r));
-                f->word = "quota";
-                return turn_away(f, f->result = -ENOTALLOC);
-        }
-        r = join(f);
-        if (r < 0) {
-                log_warn("flow %llu to %s: no shared memory for it: %s", (unsigned long long)f->id, f->dst,
-                         o7s_strerror(r));
-                return turn_away(f, r);
-        }
-        dequeue(f);
-        f->accept = accept_take(f->proc, f);
-        r         = handshake_respond(f->handshake, (struct span){f->accept->data, f->accept->data_len},
-                                      handshake_ready);
-        if (r == HANDSHAKE_LATER)
-                return FLOW_ANSWERING;
-        if (r == OAP_OK)
-                return server_up(f);
-        release_accept(f);
-        return turn_away_for(f, r);
 }
 
 /* -- the table ------------------------------------------------------------- */
 
 static flow_fn *const table[FLOW_N_STATES][EV_N] = {
-        [FLOW_NEW]       = {[EV_ASK] = ask, [EV_ARRIVE] = arrive},
-        [FLOW_PREPARING] = {[EV_READY]   = prepared,
-                            [EV_REFUSE]  = prepare_refused,
-                            [EV_TIMEOUT] = ask_timed_out,
-                            [EV_CLOSE]   = closed},
-        [FLOW_ASKED]     = {[EV_ANSWER]  = ask_answered,
-                            [EV_REFUSE]  = ask_refused,
-                            [EV_TIMEOUT] = ask_timed_out,
-                            [EV_CLOSE]   = closed},
-        [FLOW_CHECKING]  = {[EV_READY]   = checked,
-                            [EV_REFUSE]  = check_refused,
-                            [EV_TIMEOUT] = ask_timed_out,
-                            [EV_CLOSE]   = closed},
-        [FLOW_VERIFYING] = {[EV_READY]   = verified,
-                            [EV_REFUSE]  = refused,
-                            [EV_TIMEOUT] = wait_timed_out,
-                            [EV_CLOSE]   = wait_closed},
-        [FLOW_ARRIVED]   = {[EV_ACCEPT] = accepted,
-                            [EV_WAIT]   = wait_for_accept,
-                            [EV_START]  = wait_for_start,
-                            [EV_REFUSE] = refused,
-                            [EV_CLOSE]  = wait_closed},
-        [FLOW_WAITING]   = {[EV_ACCEPT]  = accepted,
-                            [EV_START]   = wait_for_start,
-                            [EV_REFUSE]  = refused,
-                            [EV_TIMEOUT] = wait_timed_out,
-                            [EV_CLOSE]   = wait_closed},
-        [FLOW_STARTING]  = {[EV_ACCEPT]  = accepted,
-                            [EV_WAIT]    = wait_for_accept,
-                            [EV_REFUSE]  = refused,
-                            [EV_TIMEOUT] = wait_timed_out,
-                            [EV_CLOSE]   = wait_closed},
-        [FLOW_ANSWERING] = {[EV_READY]   = responded,
-                            [EV_REFUSE]  = answer_refused,
-                            [EV_TIMEOUT] = answer_timed_out,
-                            [EV_CLOSE]   = answer_closed},
-        [FLOW_OPEN]      = {[EV_CLOSE] = closed},
+        [FLOW_NEW]       = {[EV_ASK] = client_ask, [EV_ARRIVE] = server_arrive},
+        [FLOW_PREPARING] = {[EV_READY]   = client_prepared,
+                            [EV_REFUSE]  = client_prepare_refused,
+                            [EV_TIMEOUT] = client_timed_out,
+                            [EV_CLOSE]   = flow_closed},
+        [FLOW_ASKED]     = {[EV_ANSWER]  = client_answered,
+                            [EV_REFUSE]  = client_refused,
+                            [EV_TIMEOUT] = client_timed_out,
+                            [EV_CLOSE]   = flow_closed},
+        [FLOW_CHECKING]  = {[EV_READY]   = client_checked,
+                            [EV_REFUSE]  = client_check_refused,
+                            [EV_TIMEOUT] = client_timed_out,
+                            [EV_CLOSE]   = flow_closed},
+        [FLOW_VERIFYING] = {[EV_READY]   = server_verified,
+                            [EV_REFUSE]  = server_refused,
+                            [EV_TIMEOUT] = server_timed_out,
+                            [EV_CLOSE]   = server_closed},
+        [FLOW_ARRIVED]   = {[EV_ACCEPT] = server_accepted,
+                            [EV_WAIT]   = server_wait,
+                            [EV_START]  = server_wait_for_start,
+                            [EV_REFUSE] = server_refused,
+                            [EV_CLOSE]  = server_closed},
+        [FLOW_WAITING]   = {[EV_ACCEPT]  = server_accepted,
+                            [EV_START]   = server_wait_for_start,
+                            [EV_REFUSE]  = server_refused,
+                            [EV_TIMEOUT] = server_timed_out,
+                            [EV_CLOSE]   = server_closed},
+        [FLOW_STARTING]  = {[EV_ACCEPT]  = server_accepted,
+                            [EV_WAIT]    = server_wait,
+                            [EV_REFUSE]  = server_refused,
+                            [EV_TIMEOUT] = server_timed_out,
+                            [EV_CLOSE]   = server_closed},
+        [FLOW_ANSWERING] = {[EV_READY]   = server_responded,
+                            [EV_REFUSE]  = server_answer_refused,
+                            [EV_TIMEOUT] = server_answer_timed_out,
+                            [EV_CLOSE]   = server_answer_closed},
+        [FLOW_OPEN]      = {[EV_CLOSE] = flow_closed},
 };
 
 /* Of a flow between two processes of this host, the server's end does not live on when the client wants it no more. */
@@ -572,7 +147,7 @@ static void flow_free(struct flow *f)
         irmd_timeout_cancel(f->irmd, &f->patience);
         if (f->ipcp != NULL)
                 ipcp_flow_dealloc(f->ipcp, f);
-        detach(f);
+        flow_detach(f);
         /* A process that has parted in order may have gone since: then nothing is set aside for it. */
         if (f->keep != NULL && proc_by_serial(f->irmd, f->keep->serial[!f->side]) == NULL)
                 f->keep->unfit = true;
@@ -615,7 +190,7 @@ static enum flow_state flow_step(struct flow *f, enum flow_event ev, const struc
 
 /* -- from outside ---------------------------------------------------------- */
 
-static void answered(void *ctx, int result, struct span oap)
+void flow_answered(void *ctx, int result, struct span oap)
 {
         struct flow *f = ctx;
 
@@ -624,7 +199,7 @@ static void answered(void *ctx, int result, struct span oap)
 }
 
 /* A step of the handshake has come to its end on the work queue. */
-static void handshake_ready(struct flow *f, int r)
+void flow_handshake_ready(struct flow *f, int r)
 {
         const char *why    = r == OAP_OK ? NULL : oap_reason_text((enum oap_reason)r);
         int         result = r == OAP_OK ? 0 : flow_blame(f, r);
@@ -689,9 +264,9 @@ struct flow *flow_of_request(const struct proc *p, uint32_t id)
 /* Before there is a state to leave. */
 static void ask_failed(struct flow *f, const struct flow_wish *wish, struct proc *p, int result)
 {
-        log_warn("process %d: no flow to %s: %s", (int)p->pid, wish->dst, quota_why(result));
-        proc_reply(p, wish->request, result, quota_why(result));
-        note_result(f, result);
+        log_warn("process %d: no flow to %s: %s", (int)p->pid, wish->dst, flow_quota_why(result));
+        proc_reply(p, wish->request, result, flow_quota_why(result));
+        flow_note_result(f, result);
         flow_free(f);
 }
 
@@ -718,7 +293,7 @@ void flow_ask(struct proc *p, const struct flow_wish *wish)
                 proc_reply(p, wish->request, -ENOMEM, NULL);
                 return;
         }
-        r = adopt(f, p);
+        r = flow_adopt(f, p);
         if (r == 0)
                 r = keep_data(f, wish->data);
         if (r == 0) {
@@ -787,7 +362,7 @@ static void refuse_arrival(struct ipcp *i, uint32_t id, struct flow *twin, int r
         if (id != 0)
                 ipcp_flow_answer(i, id, result, 0, none);
         else
-                answered(twin, result, none);
+                flow_answered(twin, result, none);
 }
 
 void flow_arrive(struct ipcp *i, uint32_t id, struct name *n, const qosspec_t *qs, struct flow *twin,
@@ -804,7 +379,7 @@ void flow_arrive(struct ipcp *i, uint32_t id, struct name *n, const qosspec_t *q
         f->question = id;
         f->twin     = twin;
         twin->twin  = f;
-        attach(f, i);
+        flow_attach(f, i);
         if (i->type == IPCP_LOCAL)
                 snprintf(f->kernel, sizeof(f->kernel), "uid:%u", (unsigned)twin->proc->uid);
         snprintf(f->peer, sizeof(f->peer), "%s", f->kernel);
