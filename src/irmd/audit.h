@@ -3,10 +3,11 @@
  * one, in the journal. Every flow that is asked for has a beginning and an end there, whatever happens to its process;
  * the end of one that a crash of irmd cut off is the line "start" after it.
  *
- * Strings of others are escaped (audit_line.h): a peer can write no line and no field. Lines are gathered and written once a turn of
- * the loop (audit_flush()); a file that cannot be written is tried again, lines are kept up to a bound, and what was
- * lost is counted in the next line ("lost"; "journal_lost" for the journal, which gets each line at once or not at
- * all). Not thread safe: the loop's thread only. doc/audit.md describes the lines to their readers.
+ * Strings of others are escaped (audit_line.h): a peer can write no line and no field. Lines are gathered and
+ * written once a turn of the loop (audit_flush()); a file that cannot be written is tried again, lines are kept up
+ * to a bound, and what was lost is counted in the next line ("lost"; "journal_lost" for the journal, which gets each
+ * line at once or not at all). Not thread safe: the loop's thread only. doc/audit.md describes the lines to their
+ * readers.
  */
 #ifndef O7S_IRMD_AUDIT_H
 #define O7S_IRMD_AUDIT_H
