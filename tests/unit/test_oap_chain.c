@@ -788,12 +788,12 @@ static void check(const struct row *row)
                 pki_free(&certs[i]);
 }
 
-#define MATRIX(rows)                                                        \
-        static void test_##rows(void **state)                               \
-        {                                                                   \
-                (void)state;                                                \
-                for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) \
-                        check(&rows[i]);                                    \
+#define MATRIX(rows)                                                          \
+        static void test_##rows(void **state)                                 \
+        {                                                                     \
+                (void)state;                                                  \
+                for (size_t i = 0; i < sizeof(rows) / sizeof((rows)[0]); i++) \
+                        check(&(rows)[i]);                                    \
         }
 
 MATRIX(shapes)

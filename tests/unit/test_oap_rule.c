@@ -295,7 +295,8 @@ static void test_sizes(void **state)
         rule_free(r);
         bad_n(text, max + 1, ROOT, 0, "larger");
         memset(text, ' ', max);
-        memcpy(text, "#\n", 2);
+        text[0] = '#';
+        text[1] = '\n';
         bad_n(text, 70000, ROOT, 2, "longer");
         assert_int_equal(parse_n(&r, text, 65538, ROOT), 0);
         rule_free(r);

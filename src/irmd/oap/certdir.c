@@ -227,10 +227,8 @@ static int keep_last(struct certdir *d, const struct certdir *last)
         d->files   = calloc(last->n + 1, sizeof(struct certfile *));
         if (d->files == NULL)
                 return -ENOMEM;
-        while (d->n < last->n) {
-                d->files[d->n] = file_ref(last->files[d->n]);
-                d->n++;
-        }
+        for (size_t i = 0; i < last->n; i++)
+                d->files[d->n++] = file_ref(last->files[i]);
         return 0;
 }
 
@@ -277,7 +275,8 @@ struct certdir *certdir_read(const char *path, const char *what, enum certdir_ki
                 certdir_free(d);
                 return NULL;
         }
-        tell_removed(d, what, last, t);
+        if (d->why[0] == '\0')
+                tell_removed(d, what, last, t);
         return d;
 }
 

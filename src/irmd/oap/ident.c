@@ -352,25 +352,33 @@ bool ident_differs(const struct ident *a, const struct ident *b)
                           a->view.stale != b->view.stale || strcmp(a->why, b->why) != 0);
 }
 
+/* What is told of a good one, or -1: nothing. That it is in force again counts, for that it was not was told. */
+static int news(const struct ident *id, const struct ident *last)
+{
+        bool none = id->kind == IDENT_ROOT && id->view.rule == NULL; /* a root without policy is no root */
+
+        if (!is_good(id) || (none && last == NULL))
+                return -1;
+        if (none)
+                return CREDS_REMOVED;
+        if (!is_good(last))
+                return CREDS_LOADED;
+        return material_differs(id, last) || (last->view.stale && !id->view.stale) ? CREDS_CHANGED : -1;
+}
+
 /* A fault is told when it is new or the files are others, not each time that it is seen. */
 static void tell_ident(const struct teller *t, const char *what, const struct ident *id,
                        const struct ident *last)
 {
         char text[1024];
+        int  note = news(id, last);
 
         if (id->why[0] != '\0' && (last == NULL || strcmp(id->why, last->why) != 0 || !same_files(id, last)))
                 tell(t, CREDS_FAULT, what, id->why);
-        if (!is_good(id) || (id->kind == IDENT_ROOT && id->view.rule == NULL && last == NULL))
+        if (note < 0)
                 return;
-        ident_describe(id, text, sizeof(text));
-        if (id->kind == IDENT_ROOT && id->view.rule == NULL)
-                tell(t, CREDS_REMOVED, what, last->paths[POLICY]);
-        else if (!is_good(last))
-                tell(t, CREDS_LOADED, what, text);
-        else if (material_differs(id, last))
-                tell(t, CREDS_CHANGED, what, text);
-        else if (last->view.stale && !id->view.stale)
-                tell(t, CREDS_CHANGED, what, text);
+        ident_describe(note == CREDS_REMOVED ? last : id, text, sizeof(text));
+        tell(t, (enum creds_note)note, what, text);
 }
 
 struct ident *ident_read(const char *dir, const char *name, const char *what, enum ident_kind kind,

@@ -58,7 +58,7 @@ static struct shown show(const char *word)
         struct shown out = {""};
 
         for (size_t i = 0; word[i] != '\0' && i < sizeof(out.s) - 1; i++)
-                out.s[i] = word[i] > ' ' && word[i] < 0x7f ? word[i] : '?';
+                out.s[i] = (char)(word[i] > ' ' && word[i] < 0x7f ? word[i] : '?');
         return out;
 }
 
