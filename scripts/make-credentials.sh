@@ -172,7 +172,10 @@ make_identity() {
 
 command -v openssl >/dev/null || fail "openssl is not installed"
 case $what in
-ca) [ -z "$name" ] || check_name "$name"; make_ca ;;
+ca)
+	[ -z "$name" ] || check_name "$(printf %s "$name" | tr ' ' -)" # a name of people, not of a file
+	make_ca
+	;;
 server) make_identity "$dir/security/server/$name" serverAuth ;;
 client) make_identity "$dir/security/client/$name" clientAuth ;;
 *) usage >&2; exit 2 ;;

@@ -285,10 +285,11 @@ static enum oap_reason check_who(const struct job *j, const char *name, struct l
         enum oap_reason r = name != NULL ? chain_check_name(j->leaf, name) : chain_identity(j->leaf, out);
         char            subject[128];
 
+        if (r == OAP_OK)
+                return r;
         pem_subject(j->leaf, subject, sizeof(subject));
-        if (r == OAP_WRONG_NAME)
-                return refuse(j, r, "%s is not for %s", subject, name);
-        return r == OAP_BAD_IDENTITY ? refuse(j, r, "%s", subject) : r;
+        return r == OAP_WRONG_NAME ? refuse(j, r, "%s is not for %s", subject, name)
+                                   : refuse(j, r, "%s", subject);
 }
 
 enum oap_reason chain_verify(const struct creds *c, struct chains *chains, enum role peer,

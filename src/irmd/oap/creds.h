@@ -10,6 +10,12 @@
  *     enc.cfg                system-wide
  *
  * cacert/server/ holds the anchors that a peer in the role of a server is verified with, cacert/client/ likewise.
+ *
+ * A key is PEM without passphrase, or the URI of a provider ("pkcs11:…") on a line of its own. Its file belongs to root or to
+ * the user of this daemon; nobody else may read it, but for a group that is root's or the daemon's own. Symbolic links are
+ * followed. Whatever is bad is that one's fault and always shows as a refusal: an identity falls back to its last good
+ * state as a whole (if it ever had a pair or a policy), a file of cacert/ to its last certificates, and one of untrusted/ counts
+ * for what can be read of it and for what it held before. Where untrusted/ was never readable, there are no anchors.
  */
 #ifndef O7S_IRMD_OAP_CREDS_H
 #define O7S_IRMD_OAP_CREDS_H
