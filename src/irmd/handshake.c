@@ -10,6 +10,7 @@
 #include "flow.h"
 #include "horizon.h"
 #include "keypool.h"
+#include "pace.h"
 #include "wire/qos.h"
 #include "source.h"
 #include "work.h"
@@ -23,6 +24,8 @@ struct step {
         struct job        job;
         struct handshake *handshake;
         step_fn          *fn;
+        enum pace_kind    kind;
+        int64_t           took_ns; /* of processor time */
         enum oap_reason   result;
 };
 
@@ -179,21 +182,42 @@ int handshake_server(struct handshake **out, struct flow *f, const char *kernel)
 
 /* -- steps ----------------------------------------------------------------- */
 
-static void run(struct job *j)
+static int64_t spent_ns(void)
 {
-        struct step *s = (struct step *)(void *)j;
+        struct timespec ts;
 
-        s->result = s->fn(s->handshake);
+        clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ts);
+        return clock_length_ns(&ts);
 }
 
-/* The first of the results that is not good. */
-static int result_of(struct handshake *h)
+static void run(struct job *j)
 {
+        struct step *s    = (struct step *)(void *)j;
+        int64_t      from = spent_ns();
+
+        s->result  = s->fn(s->handshake);
+        s->took_ns = spent_ns() - from;
+}
+
+static enum suite suite_of(const struct handshake *h)
+{
+        return handshake_facts(h)->suite;
+}
+
+/* All that ran have ended, @here or on threads: the first of the results that is not good. */
+static int result_of(struct handshake *h, bool here)
+{
+        int r = OAP_OK;
+
         for (size_t i = 0; i < N_STEPS; i++) {
-                if (h->step[i].result != OAP_OK)
-                        return h->step[i].result;
+                struct step *s = &h->step[i];
+
+                if (s->fn != NULL && s->kind != PACE_N && s->took_ns > 0)
+                        pace_took(&h->security->pace, suite_of(h), s->kind, s->took_ns, here);
+                if (r == OAP_OK)
+                        r = s->result;
         }
-        return OAP_OK;
+        return r;
 }
 
 static void step_done(struct job *j)
@@ -209,7 +233,7 @@ static void step_done(struct job *j)
                 return;
         }
         done = h->done;
-        r    = h->next(h, result_of(h));
+        r    = h->next(h, result_of(h, false));
         if (r != HANDSHAKE_LATER)
                 done(h->flow, r);
 }
@@ -219,27 +243,52 @@ static bool is_known(const struct handshake *h)
         return h->client != NULL || source_known(h->security->sources, &h->source, clock_now_ns());
 }
 
-/* Runs @fn, and @also unless NULL, then @next. HANDSHAKE_LATER or OAP_BUSY. */
-static int start(struct handshake *h, step_fn *fn, step_fn *also, next_fn *next)
+/* What to do next: @fn, and at the same time or after it @also, if there is such a step. */
+struct plan {
+        step_fn       *fn;
+        enum pace_kind kind;
+        step_fn       *also;
+        enum pace_kind also_kind;
+        next_fn       *next;
+};
+
+static void set_step(struct step *s, step_fn *fn, enum pace_kind kind)
 {
-        step_fn *fns[N_STEPS] = {fn, also};
-        bool     known        = is_known(h);
+        s->fn       = fn;
+        s->kind     = kind;
+        s->result   = OAP_OK;
+        s->took_ns  = 0;
+        s->job.run  = run;
+        s->job.done = step_done;
+}
 
-        h->next = next;
-        for (size_t i = 0; i < N_STEPS; i++) {
-                struct step *s = &h->step[i];
+static void hand_over(struct handshake *h, struct step *s, bool known)
+{
+        if (s->fn == NULL)
+                return;
+        if (work_start(h->security->work, &s->job, known) == 0)
+                h->running++;
+        else
+                s->result = OAP_BUSY;
+}
 
-                s->result   = OAP_OK;
-                s->fn       = fns[i];
-                s->job.run  = run;
-                s->job.done = step_done;
-                if (s->fn == NULL)
-                        continue;
-                if (work_start(h->security->work, &s->job, known || i > 0) == 0)
-                        h->running++;
-                else
-                        s->result = OAP_BUSY;
+/* Carries @p out: on the queue (HANDSHAKE_LATER), or at once when that is quick; or OAP_BUSY. */
+static int start(struct handshake *h, const struct plan *p)
+{
+        bool known = is_known(h);
+
+        h->next = p->next;
+        set_step(&h->step[0], p->fn, p->kind);
+        set_step(&h->step[1], p->also, p->also_kind);
+        if (known &&
+            pace_now(&h->security->pace, suite_of(h), p->kind, p->also != NULL ? p->also_kind : PACE_N)) {
+                run(&h->step[0].job);
+                if (p->also != NULL)
+                        run(&h->step[1].job);
+                return p->next(h, result_of(h, true));
         }
+        hand_over(h, &h->step[0], known);
+        hand_over(h, &h->step[1], true);
         /* What runs must end first, whatever did not start. */
         return h->running > 0 ? HANDSHAKE_LATER : OAP_BUSY;
 }
@@ -283,7 +332,7 @@ int handshake_request(struct handshake *h, handshake_fn *done)
         if (oap_client_is_light(h->client))
                 return make_request(h);
         h->done = done;
-        return start(h, make_request, NULL, as_it_is);
+        return start(h, &(struct plan){.fn = make_request, .kind = PACE_REQUEST, .next = as_it_is});
 }
 
 static enum oap_reason check_response(struct handshake *h)
@@ -298,7 +347,7 @@ int handshake_response(struct handshake *h, struct span response, handshake_fn *
         if (take_in(h, response) != OAP_OK)
                 return OAP_INTERNAL;
         h->done = done;
-        return start(h, check_response, NULL, as_it_is);
+        return start(h, &(struct plan){.fn = check_response, .kind = PACE_CHECK, .next = as_it_is});
 }
 
 /* -- the server ------------------------------------------------------------ */
@@ -330,11 +379,33 @@ static int raise_horizon(struct security *s, int64_t ns)
 
 static enum oap_reason keep_horizon(struct handshake *h)
 {
-        if (h->keep_ns != 0 && raise_horizon(h->security, h->keep_ns) < 0) {
+        if (raise_horizon(h->security, h->keep_ns) < 0) {
                 log_err("the horizon cannot be kept in the state directory: a signed request is refused");
                 return OAP_INTERNAL;
         }
         return make_key(h);
+}
+
+/* On the loop: what is on the disk need not be asked for again. */
+static int horizon_kept(struct handshake *h, int r)
+{
+        if (r == OAP_OK && h->keep_ns != 0)
+                replay_kept(h->security->replay, h->keep_ns);
+        return r;
+}
+
+/* The disk is not for the loop; a key pair may be. */
+static int finish_admission(struct handshake *h)
+{
+        struct step *s = &h->step[0];
+
+        if (h->keep_ns == 0)
+                return start(h, &(struct plan){.fn = make_key, .kind = PACE_KEY, .next = as_it_is});
+        h->next = horizon_kept;
+        set_step(s, keep_horizon, PACE_N);
+        set_step(&h->step[1], NULL, PACE_N);
+        hand_over(h, s, true);
+        return h->running > 0 ? HANDSHAKE_LATER : OAP_BUSY;
 }
 
 /* A key pair that was made ahead is as good as none to make: the check of the client's value costs little. */
@@ -347,14 +418,6 @@ static enum oap_reason give_ready_key(struct handshake *h)
                 return OAP_OK;
         h->keyed = true;
         return oap_server_give_kex(h->server, k);
-}
-
-/* On the loop: what is on the disk need not be asked for again. */
-static int horizon_kept(struct handshake *h, int r)
-{
-        if (r == OAP_OK && h->keep_ns != 0)
-                replay_kept(h->security->replay, h->keep_ns);
-        return r;
 }
 
 /* On the loop, after the signature was verified: test and set. */
@@ -379,7 +442,7 @@ static int admit(struct handshake *h, int r)
                 return reason;
         if (h->keep_ns == 0 && h->keyed)
                 return OAP_OK;
-        return start(h, keep_horizon, NULL, horizon_kept);
+        return finish_admission(h);
 }
 
 static enum oap_reason verify(struct handshake *h)
@@ -398,7 +461,9 @@ int handshake_verify(struct handshake *h, struct span request, handshake_fn *don
         if (oap_server_is_light(h->server))
                 return admit(h, verify(h));
         h->entered = source_enter(h->security->sources, &h->source);
-        return h->entered ? start(h, verify, NULL, admit) : OAP_BUSY;
+        if (!h->entered)
+                return OAP_BUSY;
+        return start(h, &(struct plan){.fn = verify, .kind = PACE_VERIFY, .next = admit});
 }
 
 static enum oap_reason agree(struct handshake *h)
@@ -426,7 +491,11 @@ int handshake_respond(struct handshake *h, struct span data, handshake_fn *done)
 
                 return respond(h, r == OAP_OK ? sign(h) : r);
         }
-        return start(h, agree, sign, respond);
+        return start(h, &(struct plan){.fn        = agree,
+                                       .kind      = PACE_AGREE,
+                                       .also      = sign,
+                                       .also_kind = PACE_SIGN,
+                                       .next      = respond});
 }
 
 /* -- what came of it ------------------------------------------------------- */

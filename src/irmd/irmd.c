@@ -177,6 +177,8 @@ static void turn_over(uv_prepare_t *h)
 {
         struct irmd *d = h->data;
 
+        if (d->security != NULL)
+                pace_turn(&d->security->pace);
         if (audit_pending(d->audit))
                 audit_flush(d->audit);
 }

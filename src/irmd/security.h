@@ -14,6 +14,7 @@
 #include "oap/creds.h"
 #include "oap/replay.h"
 #include "oap/rule.h"
+#include "pace.h"
 
 struct chains;
 struct keypool;
@@ -36,10 +37,11 @@ struct security {
         struct work        *work;
         struct sources     *sources;
         struct watch       *watch;
+        struct pace         pace;
         int                 horizon_fd;
         uv_mutex_t          horizon_lock;
         int64_t             horizon_ns; /* what is in the file; of the lock, writers are threads */
-        int64_t             newest_ns; /* timestamp of the newest request that was accepted */
+        int64_t             newest_ns;  /* timestamp of the newest request that was accepted */
         bool                reading, again, closing;
         TAILQ_HEAD(, security_wish) wishes; /* for the next reading */
         TAILQ_HEAD(, security_wish) being_read;
