@@ -46,7 +46,7 @@ static bool there(const char *path, mode_t *mode)
 
 static void assert_mode(const char *path, mode_t mode)
 {
-        mode_t is;
+        mode_t is = 0;
 
         assert_true(there(path, &is));
         assert_int_equal(is, mode);
