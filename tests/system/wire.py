@@ -11,10 +11,10 @@ import struct
 import threading
 from pathlib import Path
 
-from control import Schema
+import control
 
 HERE = Path(__file__).resolve().parent
-SCHEMA = Schema(HERE.parents[1] / "src" / "lib" / "pb" / "ipcp.proto")
+SCHEMA = control.Schema(HERE.parents[1] / "src" / "lib" / "pb" / "ipcp.proto")
 IPCP_LOCAL = 0
 
 # doc/protocols/oap.md
@@ -46,6 +46,13 @@ def without_auth(oap):
     return head + struct.pack(">HH", 0, data_len) + data
 
 
+def qos_wire(message):
+    """30 bytes (src/lib/wire/qos.h) of a protobuf message."""
+    fields = ("delay", "bandwidth", "availability", "loss", "ber", "in_order", "max_gap", "timeout")
+    qos = control.SCHEMA.decode("Qos", message)
+    return struct.pack(">IQBIIBII", *(qos.get(field, 0) for field in fields))
+
+
 class Wire(threading.Thread):
     """@request and @response say what becomes of a message on its way: bytes, or None: it is lost."""
 
@@ -53,6 +60,7 @@ class Wire(threading.Thread):
         super().__init__(daemon=True)
         self.request = self.response = unchanged
         self.requests, self.responses, self.results = [], [], []
+        self.qos = None  # of the last flow, in its wire form
         folder = instance.directory / "wire"
         folder.mkdir()
         os.chmod(folder, 0o755)
@@ -108,6 +116,7 @@ class Ipcp:
                 self.irmd.shutdown(socket.SHUT_RDWR)
 
     def alloc(self, id, asked):
+        self.wire.qos = qos_wire(asked.get("qos", b""))
         self.wire.requests.append(asked.get("oap", b""))
         oap = self.wire.request(self.wire.requests[-1])
         if oap is None:
