@@ -1,20 +1,18 @@
 /*
- * The snapshot: what the parts of the tree (certdir.h, ident.h, revoked.h) read, put together. Whatever goes wrong with
+ * The snapshot: what the parts of the tree (certdir.h, idents.h, revoked.h) read, put together. Whatever goes wrong with
  * one of them is that one's fault and nobody else's, and always shows as a refusal, never as its absence.
  */
 #include "oap/creds.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/str.h"
 #include "oap/certdir.h"
-#include "oap/file.h"
 #include "oap/ident.h"
+#include "oap/idents.h"
 #include "oap/revoked.h"
 
 enum folder { UNTRUSTED, CACERT, CACERT_SERVER, CACERT_CLIENT, N_FOLDERS };
@@ -32,19 +30,11 @@ static const struct {
 #define N_ROLES 2
 
 static const struct {
-        const char     *path;
-        enum ident_kind kind;
-        enum folder     anchors;
+        const char *path;
+        enum folder anchors;
 } roles[N_ROLES] = {
-        [ROLE_SERVER] = {"server", IDENT_SERVER, CACERT_SERVER},
-        [ROLE_CLIENT] = {"client", IDENT_CLIENT, CACERT_CLIENT},
-};
-
-/* The identities of one role, in the order of their names. */
-struct idents {
-        struct ident **at;
-        size_t         n;
-        struct ident  *blind; /* stands for those that cannot be listed, or NULL */
+        [ROLE_SERVER] = {"server", CACERT_SERVER},
+        [ROLE_CLIENT] = {"client", CACERT_CLIENT},
 };
 
 struct anchors {
@@ -154,120 +144,16 @@ static int read_revoked(struct reading *r)
 
 /* -- identities -------------------------------------------------------------------------------------------- */
 
-static struct ident *find(const struct idents *ids, const char *name)
-{
-        size_t low = 0, high = ids->n;
-
-        while (low < high) {
-                size_t mid = low + (high - low) / 2;
-                int    cmp = strcmp(name, ident_view(ids->at[mid])->name);
-
-                if (cmp == 0)
-                        return ids->at[mid];
-                if (cmp < 0)
-                        high = mid;
-                else
-                        low = mid + 1;
-        }
-        return NULL;
-}
-
-/* Whether @path is, or by a symbolic link that leads nowhere would be, the folder of an identity. */
-static bool is_folder(const char *path)
-{
-        struct stat st;
-
-        return stat(path, &st) < 0 || S_ISDIR(st.st_mode);
-}
-
-static int read_ident(struct reading *r, enum role role, const char *path, const char *name)
-{
-        struct idents *ids  = &r->c->idents[role];
-        struct ident  *last = r->last != NULL ? find(&r->last->idents[role], name) : NULL;
-        char           what[512];
-
-        if (!is_folder(path))
-                return 0;
-        snprintf(what, sizeof(what), "%s/%s", roles[role].path, name);
-        ids->at[ids->n] = ident_read(path, name, what, roles[role].kind, last, &r->tell);
-        return ids->at[ids->n++] != NULL ? 0 : -ENOMEM;
-}
-
-/* The names are freed. */
-static int read_names(struct reading *r, enum role role, const char *path, struct dirent **names, int n)
-{
-        struct idents *ids = &r->c->idents[role];
-        int            rc  = 0;
-        char          *full;
-
-        ids->at = calloc((size_t)n + 1, sizeof(struct ident *));
-        if (ids->at == NULL)
-                rc = -ENOMEM;
-        for (int i = 0; i < n; i++) {
-                if (rc == 0 &&
-                    (rc = asprintf(&full, "%s/%s", path, names[i]->d_name) < 0 ? -ENOMEM : 0) == 0) {
-                        rc = read_ident(r, role, full, names[i]->d_name);
-                        free(full);
-                }
-                free(names[i]);
-        }
-        free(names);
-        return rc;
-}
-
-/* The folder is there, but who is in it is not known: those of before stay, and all others are refused. */
-static int keep_last(struct reading *r, enum role role, const char *path, int error)
-{
-        const struct idents *last = r->last != NULL ? &r->last->idents[role] : NULL;
-        struct idents       *ids  = &r->c->idents[role];
-        char                 why[512];
-
-        snprintf(why, sizeof(why), "%s cannot be listed: %s", path, strerrordesc_np(error));
-        if (last == NULL || last->blind == NULL || strcmp(ident_view(last->blind)->why, why) != 0)
-                tell(&r->tell, CREDS_FAULT, roles[role].path, why);
-        ids->blind = ident_faulty(path, roles[role].path, roles[role].kind, why);
-        ids->at    = calloc(last != NULL ? last->n + 1 : 1, sizeof(struct ident *));
-        if (ids->blind == NULL || ids->at == NULL)
-                return -ENOMEM;
-        while (last != NULL && ids->n < last->n) {
-                ids->at[ids->n] = ident_ref(last->at[ids->n]);
-                ids->n++;
-        }
-        return 0;
-}
-
-static void tell_removed(struct reading *r, enum role role)
-{
-        const struct idents *last = &r->last->idents[role];
-        char                 what[512], text[1024];
-
-        for (size_t i = 0; i < last->n; i++) {
-                const struct identity *id = ident_view(last->at[i]);
-
-                if (find(&r->c->idents[role], id->name) != NULL)
-                        continue;
-                snprintf(what, sizeof(what), "%s/%s", roles[role].path, id->name);
-                ident_describe(last->at[i], text, sizeof(text));
-                tell(&r->tell, CREDS_REMOVED, what, text);
-        }
-}
-
 static int read_role(struct reading *r, enum role role)
 {
-        struct dirent **names;
-        char           *path;
-        int             n, rc = 0;
+        const struct idents *last = r->last != NULL ? &r->last->idents[role] : NULL;
+        char                *path;
+        int                  rc;
 
         if (asprintf(&path, "%s/%s", r->dir, roles[role].path) < 0)
                 return -ENOMEM;
-        n = file_list(path, &names);
-        if (n >= 0)
-                rc = read_names(r, role, path, names, n);
-        else if (n != -ENOENT || file_stamp(path).there)
-                rc = keep_last(r, role, path, -n);
+        rc = idents_read(&r->c->idents[role], path, role, last, &r->tell);
         free(path);
-        if (rc == 0 && r->last != NULL)
-                tell_removed(r, role);
         return rc;
 }
 
@@ -280,16 +166,6 @@ static int read_root(struct reading *r)
 }
 
 /* -- the whole --------------------------------------------------------------------------------------------- */
-
-static bool idents_differ(const struct idents *a, const struct idents *b)
-{
-        bool differ = a->n != b->n || (a->blind == NULL) != (b->blind == NULL);
-
-        for (size_t i = 0; !differ && i < a->n; i++)
-                differ = strcmp(ident_view(a->at[i])->name, ident_view(b->at[i])->name) != 0 ||
-                         ident_differs(a->at[i], b->at[i]);
-        return differ;
-}
 
 static bool creds_differ(const struct creds *a, const struct creds *b)
 {
@@ -366,14 +242,6 @@ struct creds *creds_ref(const struct creds *c)
         return own;
 }
 
-static void idents_clear(struct idents *ids)
-{
-        for (size_t i = 0; i < ids->n; i++)
-                ident_unref(ids->at[i]);
-        ident_unref(ids->blind);
-        free(ids->at);
-}
-
 void creds_unref(const struct creds *c)
 {
         struct creds *own = (struct creds *)c;
@@ -406,7 +274,7 @@ static const struct identity *view(const struct ident *id)
 
 const struct identity *creds_server(const struct creds *c, const char *name)
 {
-        const struct ident *id = find(&c->idents[ROLE_SERVER], name);
+        const struct ident *id = idents_find(&c->idents[ROLE_SERVER], name);
 
         return view(id != NULL ? id : c->idents[ROLE_SERVER].blind);
 }
@@ -414,10 +282,10 @@ const struct identity *creds_server(const struct creds *c, const char *name)
 const struct identity *creds_client(const struct creds *c, const char *principal)
 {
         const struct idents *ids = &c->idents[ROLE_CLIENT];
-        const struct ident  *id  = find(ids, principal);
+        const struct ident  *id  = idents_find(ids, principal);
 
         if (id == NULL)
-                id = ids->blind != NULL ? ids->blind : find(ids, "default");
+                id = ids->blind != NULL ? ids->blind : idents_find(ids, "default");
         return view(id);
 }
 
