@@ -270,6 +270,7 @@ static void irmd_close(struct irmd *d)
         while (d->names != NULL)
                 name_destroy(d->names);
         security_close(d->security);
+        d->security = NULL; /* the loop still turns */
         if (d->spawn != NULL)
                 spawn_close(d->spawn);
         if (d->ticker != NULL)
