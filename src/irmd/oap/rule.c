@@ -5,7 +5,6 @@
  */
 #include "oap/rule.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -13,6 +12,7 @@
 #include <string.h>
 
 #include "base/str.h"
+#include "oap/pattern.h"
 
 #define TEXT_MAX   (1024u * 1024u)
 #define LINE_MAX_  (64u * 1024u)
@@ -173,60 +173,11 @@ static int set_suite(struct parser *p, char *value)
         return r;
 }
 
-/* -- patterns ---------------------------------------------------------------------------------------------- */
-
-/* Why @pattern can match no identity, or NULL. @type_len: what stands before the ':'. */
-static const char *pattern_fault(const char *pattern, size_t type_len)
-{
-        static const char *const types[] = {"dns", "email", "uri", "cn", "uid"};
-        size_t                   i       = 0;
-
-        for (const char *c = pattern; *c != '\0'; c++)
-                if (*c < 0x21 || *c > 0x7e)
-                        return "holds a byte that no identity has";
-        if (strcspn(pattern, "*?[") < type_len)
-                return NULL; /* any type */
-        while (i < sizeof(types) / sizeof(types[0]) &&
-               !(strlen(types[i]) == type_len && strncmp(pattern, types[i], type_len) == 0))
-                i++;
-        if (i == sizeof(types) / sizeof(types[0]) || pattern[type_len] == '\0')
-                return "does not begin with dns:, email:, uri:, cn: or uid:";
-        if (pattern[type_len + 1] == '\0')
-                return "has no name after its type";
-        for (const char *c = pattern + type_len + 1; i == 4 && *c != '\0'; c++)
-                if (!isdigit((unsigned char)*c) && strchr("*?[]-!", *c) == NULL)
-                        return "is not the number of a user";
-        return NULL;
-}
-
-/* Identities are lower-cased where case has no meaning, so patterns are too: or they would match nothing. */
-static void pattern_lower(char *pattern)
-{
-        char *from = strncmp(pattern, "dns:", 4) == 0 ? pattern : NULL;
-
-        if (strncmp(pattern, "email:", 6) == 0)
-                from = strrchr(pattern, '@');
-        for (; from != NULL && *from != '\0'; from++)
-                if (*from >= 'A' && *from <= 'Z')
-                        *from = (char)(*from - 'A' + 'a');
-}
-
 static int add_pattern(struct parser *p, struct patterns *ps, const char *word)
 {
-        const char *fault = pattern_fault(word, strcspn(word, ":"));
-        char      **at;
+        const char *fault = pattern_fault(word);
 
-        if (fault != NULL)
-                return refuse(p, "pattern '%s' %s", show(word).s, fault);
-        at = realloc(ps->at, (ps->n + 1) * sizeof(*at));
-        if (at == NULL)
-                return -ENOMEM;
-        ps->at        = at;
-        ps->at[ps->n] = strdup(word);
-        if (ps->at[ps->n] == NULL)
-                return -ENOMEM;
-        pattern_lower(ps->at[ps->n++]);
-        return 0;
+        return fault == NULL ? patterns_add(ps, word) : refuse(p, "pattern '%s' %s", show(word).s, fault);
 }
 
 static int set_patterns(struct parser *p, struct patterns *ps, char *value)
@@ -420,13 +371,6 @@ int rule_parse(struct rule **out, const char *text, size_t len, const char *file
         else
                 *out = rule;
         return r;
-}
-
-static void patterns_clear(struct patterns *ps)
-{
-        for (size_t i = 0; i < ps->n; i++)
-                free(ps->at[i]);
-        free(ps->at);
 }
 
 void rule_free(struct rule *r)
