@@ -19,9 +19,10 @@
 #include "watch.h"
 #include "work.h"
 
-#define WORK_MAX     512  /* public-key jobs at once: what two cores do in a quarter of a second */
-#define CHAINS_MAX   4096 /* verified chains that are remembered */
-#define REPLAY_MAX   65536
+#define WORK_MAX   512  /* public-key jobs at once: what two cores do in a quarter of a second */
+#define CHAINS_MAX 4096 /* verified chains that are remembered */
+#define REPLAY_MAX \
+        (1u << 20) /* a sixteenth is of one identity: 2,000 a second, for the half minute of the window */
 #define SOURCES_MAX  4096
 #define SOURCE_SHARE 256 /* handshakes of one source at once */
 
@@ -321,6 +322,8 @@ void security_close(struct security *s)
         s->closing = true;
         while (s->work != NULL && work_count(s->work) > 0)
                 uv_run(&s->irmd->loop, UV_RUN_ONCE);
+        TAILQ_CONCAT(&s->being_read, &s->wishes, all);
+        wishes_granted(s);
         /* In order, the kept value need not be rounded up: a restart right after it refuses nobody. */
         if (s->horizon_fd >= 0 && s->newest_ns > 0)
                 (void)horizon_keep(s->horizon_fd, s->newest_ns);

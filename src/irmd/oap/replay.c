@@ -3,13 +3,12 @@
  * dropped, and the horizon is raised to it. The horizon never falls, so a clock that steps back brings no dropped
  * request into the window again.
  *
- * Everything is allocated at the beginning: two tables of fixed size, of requests and of the identities that they are
+ * Everything is allocated at the beginning, and touched only when it is used: two tables of fixed size, of requests and of the identities that they are
  * of, and a heap of the requests with the oldest on top. Buckets are chosen by a universal hash with secret factors:
  * keys are hashes of what peers choose, and a peer with patience could make many that fall together.
  */
 #include "oap/replay.h"
 
-#include <assert.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,8 +28,8 @@ struct item {
 
 struct table {
         struct item *items;
-        uint32_t    *heads; /* 2^bits buckets */
-        uint32_t     free;
+        uint32_t    *heads;       /* 2^bits buckets: the number of their first item + 1, 0: none */
+        uint32_t     free, fresh; /* items that are free: a list, and all from @fresh on */
         unsigned     bits;
         uint64_t     factor[2];
 };
@@ -51,12 +50,10 @@ static bool table_open(struct table *t, size_t max)
         for (t->bits = 4; (size_t)1 << t->bits < max; t->bits++)
                 ;
         t->items = calloc(max, sizeof(*t->items));
-        t->heads = malloc(sizeof(*t->heads) << t->bits);
+        t->heads = calloc((size_t)1 << t->bits, sizeof(*t->heads));
+        t->free  = NONE;
         if (t->items == NULL || t->heads == NULL)
                 return false;
-        memset(t->heads, 0xff, sizeof(*t->heads) << t->bits); /* NONE */
-        for (size_t i = 0; i < max; i++)
-                t->items[i].next = i + 1 < max ? (uint32_t)i + 1 : NONE;
         /* Without random factors the table is as right, and slower for who is attacked. */
         (void)!getrandom(t->factor, sizeof(t->factor), GRND_NONBLOCK);
         t->factor[0] |= 1;
@@ -80,7 +77,7 @@ static uint32_t *bucket(const struct table *t, const uint8_t key[REPLAY_KEY])
 
 static uint32_t table_find(const struct table *t, const uint8_t key[REPLAY_KEY])
 {
-        uint32_t i = *bucket(t, key);
+        uint32_t i = *bucket(t, key) - 1; /* NONE when there is none */
 
         while (i != NONE && memcmp(t->items[i].key, key, REPLAY_KEY) != 0)
                 i = t->items[i].next;
@@ -91,24 +88,28 @@ static uint32_t table_find(const struct table *t, const uint8_t key[REPLAY_KEY])
 static uint32_t table_add(struct table *t, const uint8_t key[REPLAY_KEY])
 {
         uint32_t *head = bucket(t, key);
-        uint32_t  i    = t->free;
+        uint32_t  i    = t->free != NONE ? t->free : t->fresh++;
 
-        assert(i != NONE);
-        t->free          = t->items[i].next;
+        if (t->free != NONE)
+                t->free = t->items[i].next;
         t->items[i].n    = 0;
-        t->items[i].next = *head;
-        *head            = i;
+        t->items[i].next = *head - 1;
+        *head            = i + 1;
         memcpy(t->items[i].key, key, REPLAY_KEY);
         return i;
 }
 
 static void table_drop(struct table *t, uint32_t i)
 {
-        uint32_t *link = bucket(t, t->items[i].key);
+        uint32_t *head = bucket(t, t->items[i].key);
+        uint32_t *link = NULL;
 
-        while (*link != i)
-                link = &t->items[*link].next;
-        *link            = t->items[i].next;
+        for (uint32_t at = *head - 1; at != i; at = t->items[at].next)
+                link = &t->items[at].next;
+        if (link != NULL)
+                *link = t->items[i].next;
+        else
+                *head = t->items[i].next + 1;
         t->items[i].next = t->free;
         t->free          = i;
 }
