@@ -204,6 +204,9 @@ static void test_patterns_that_match_nothing(void **state)
         bad("deny = :a", SERVER, 1, "does not begin with");
         bad("deny = dns", SERVER, 1, "does not begin with");
         bad("deny = dns:", SERVER, 1, "no name");
+        bad("deny = dns:a\\", SERVER, 1, "backslash");
+        bad("deny = *\\\\\\", SERVER, 1, "backslash");
+        rule_free(good("deny = cn:a\\\\", SERVER));
         bad("allow = uid:root", SERVER, 1, "number");
         bad("allow = dns:a\xc3\xa9", SERVER, 1, "no identity has");
         bad("allow = dns:a, cn:b\x01", SERVER, 1, "no identity has");

@@ -21,6 +21,16 @@ static bool is_number(const char *s)
         return s[strspn(s, "0123456789*?[]-!")] == '\0';
 }
 
+/* Whether its last backslash has nothing to stand in front of; fnmatch() would match it with nothing. */
+static bool ends_open(const char *s)
+{
+        size_t n = strlen(s), slashes = 0;
+
+        while (slashes < n && s[n - 1 - slashes] == '\\')
+                slashes++;
+        return slashes % 2 == 1;
+}
+
 const char *pattern_fault(const char *pattern)
 {
         size_t      type = strcspn(pattern, ":");
@@ -29,6 +39,8 @@ const char *pattern_fault(const char *pattern)
         for (const char *c = pattern; *c != '\0'; c++)
                 if (*c < 0x21 || *c > 0x7e)
                         return "holds a byte that no identity has";
+        if (ends_open(pattern))
+                return "ends with a backslash";
         if (strcspn(pattern, "*?[") < type)
                 return NULL; /* any type */
         if (pattern[type] == '\0' || !is_type(pattern, type))
