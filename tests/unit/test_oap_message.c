@@ -135,6 +135,20 @@ static void test_each_field_of_the_header(void **state)
         }
 }
 
+/* For the log: of whatever is long enough. */
+static void test_id_alone(void **state)
+{
+        uint8_t msg[256], id[OAP_ID] = {0};
+
+        (void)state;
+        write_message(msg, OAP_REQUEST, SUITE_PLAIN, false);
+        msg[0] = 99;
+        assert_false(oap_id_get(msg, OAP_HDR - 1, id));
+        assert_int_equal(id[0], 0);
+        assert_true(oap_id_get(msg, OAP_HDR, id));
+        assert_memory_equal(id, msg + 4, OAP_ID);
+}
+
 static void test_flag_and_contents_agree(void **state)
 {
         uint8_t msg[256];
@@ -267,6 +281,7 @@ int main(void)
                 cmocka_unit_test(test_layout),
                 cmocka_unit_test(test_read_is_what_was_written),
                 cmocka_unit_test(test_each_field_of_the_header),
+                cmocka_unit_test(test_id_alone),
                 cmocka_unit_test(test_flag_and_contents_agree),
                 cmocka_unit_test(test_every_prefix),
                 cmocka_unit_test(test_certificates),
