@@ -231,6 +231,110 @@ static void test_resting_gives_room(void **state)
         port_rx_awake(&g->p[1]);
 }
 
+/* -- records that are written in place --------------------------------------- */
+
+static int say(struct port *p, size_t len, int what, bool last, bool wakes)
+{
+        uint8_t *to;
+        int      r = port_reserve(p, len, last, &to);
+
+        if (r < 0)
+                return r;
+        memset(to, what, len);
+        port_commit(p, len, 0, wakes);
+        return 0;
+}
+
+static void test_sizes_of_records(void **state)
+{
+        struct rig *g = *state;
+
+        assert_int_equal(say(&g->p[0], 0, 0, false, true), -EMSGSIZE);
+        assert_int_equal(say(&g->p[0], PORT_RECORD_MAX + 1, 0, false, true), -EMSGSIZE);
+        assert_int_equal(say(&g->p[0], PORT_LAST_MAX + 1, 0, true, true), -EMSGSIZE);
+        assert_int_equal(say(&g->p[0], PORT_RECORD_MAX, 'r', false, true), 0);
+        visit(&g->p[1], PORT_RECORD_MAX, 'r');
+}
+
+/* It is found by who comes for a message, and left alone by who leaves nothing else. */
+static void test_record_without_a_call(void **state)
+{
+        struct rig *g = *state;
+
+        assert_int_equal(say(&g->p[0], 8, 'q', false, false), 0);
+        assert_false(readable(&g->p[1]));
+        assert_int_equal(g->p[0].wakes, 0);
+        assert_int_equal(put(&g->p[0], 5, 'm'), 0);
+        assert_true(readable(&g->p[1]));
+        port_rx_enter(&g->p[1]);
+        take(&g->p[1], 8, 'q');
+        take(&g->p[1], 5, 'm');
+        assert_int_equal(say(&g->p[0], 8, 'q', false, false), 0);
+        assert_false(port_rx_rest(&g->p[1]));
+        take(&g->p[1], 8, 'q');
+        assert_true(port_rx_rest(&g->p[1]));
+        assert_false(readable(&g->p[1]));
+        assert_int_equal(put(&g->p[0], 5, 'm'), 0);
+        assert_true(readable(&g->p[1]));
+}
+
+/* Wherever in the memory a full ring ends. */
+static void test_room_for_the_last(void **state)
+{
+        struct rig *g = *state;
+
+        for (size_t len = 1; len < 3000; len += 7) {
+                size_t n = 0;
+
+                while (say(&g->p[0], len, 'r', false, true) == 0)
+                        n++;
+                assert_int_equal(say(&g->p[0], PORT_LAST_MAX, 'l', true, true), 0);
+                while (n-- > 0)
+                        visit(&g->p[1], len, 'r');
+                visit(&g->p[1], PORT_LAST_MAX, 'l');
+        }
+}
+
+/* A reader who holds something that the ring does not have. */
+static void test_readable_for_something_else(void **state)
+{
+        struct rig *g = *state;
+
+        port_rx_enter(&g->p[1]);
+        g->p[1].extra = true;
+        assert_false(port_rx_rest(&g->p[1]));
+        port_rx_leave(&g->p[1]);
+        assert_true(readable(&g->p[1]));
+        port_rx_enter(&g->p[1]);
+        g->p[1].extra = false;
+        port_rx_leave(&g->p[1]);
+        assert_false(readable(&g->p[1]));
+}
+
+static void test_bytes_of_both_sides(void **state)
+{
+        struct rig *g        = *state;
+        uint64_t    bytes[2] = {7, 7};
+        uint8_t    *to;
+
+        port_bytes(g->memfd, bytes);
+        assert_int_equal(bytes[0] + bytes[1], 0);
+        put(&g->p[0], 100, 'x');
+        put(&g->p[0], 11, 'x');
+        put(&g->p[1], 3, 'x');
+        assert_int_equal(port_reserve(&g->p[1], 50, false, &to), 0);
+        port_commit(&g->p[1], 50, 26, true);
+        port_bytes(g->memfd, bytes);
+        assert_int_equal(bytes[0], 111);
+        assert_int_equal(bytes[1], 29);
+        assert_int_equal(port_reset(g->memfd), 0);
+        port_bytes(g->memfd, bytes);
+        assert_int_equal(bytes[0] + bytes[1], 0);
+        bytes[0] = 7;
+        port_bytes(-1, bytes);
+        assert_int_equal(bytes[0] + bytes[1], 0);
+}
+
 /* -- a random story, checked after every step ------------------------------ */
 
 /* One direction: what is under way, and where its reader stands. */
@@ -984,6 +1088,11 @@ int main(void)
         const struct CMUnitTest tests[] = {
                 TEST(test_message_each_way),
                 TEST(test_sizes),
+                TEST(test_sizes_of_records),
+                TEST(test_record_without_a_call),
+                TEST(test_room_for_the_last),
+                TEST(test_readable_for_something_else),
+                TEST(test_bytes_of_both_sides),
                 TEST(test_message_before_the_reader_joins),
                 TEST(test_no_bell_inside),
                 TEST(test_full),
