@@ -120,7 +120,8 @@ enum oap_reason oap_server_admit(struct oap_server *s, struct replay *replay, in
 
 /*
  * Once admitted. @kex is taken: a server's key pair of the request's suite (oap_server_facts()), NULL with the plain
- * one. The request's value is checked here. Then agree and sign, in any order or at once.
+ * one. The request's value is checked here. Then agree and sign, in any order or at once: so neither writes to the facts
+ * what it returns, respond does.
  */
 enum oap_reason oap_server_give_kex(struct oap_server *s, struct kex *kex);
 enum oap_reason oap_server_agree(struct oap_server *s);
