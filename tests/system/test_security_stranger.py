@@ -86,93 +86,96 @@ def test_client_by_the_specification_C21(scene, suite):
         assert (up["recv_secret"], up["send_secret"]) == (stranger.keys.c2s, stranger.keys.s2c)
 
 
-@pytest.mark.parametrize("kind", ["p256", "p384", "p521", "rsa2048", "ed25519", "ed448"])
-def test_signatures_of_every_kind_C14(scene, kind):
+def test_signatures_of_every_kind_C14(scene):
     """C14: as the key of the certificate says, made and verified by either side."""
-    key = certificates.key_of(kind)
-    scene.tree.server(scene.pki.root.issue("service", key=key))
-    scene.reload()
-    stranger = asks(scene, credential=scene.pki.root.issue("bob", key=key))
-    scene.accept()
-    scene.client.ask("alloc", "service")  # it cannot read the response: that is to another request
-    assert scene.server.ask("peer", scene.accept().result())["identity"] == "cn:bob"
-    assert stranger.take(scene.wire.responses[-1]).flags == oap.AUTH
+    for kind in ("p256", "p384", "p521", "rsa2048", "ed25519", "ed448"):
+        key = certificates.key_of(kind)
+        scene.tree.server(scene.pki.root.issue("service", key=key))
+        scene.reload()
+        stranger = asks(scene, credential=scene.pki.root.issue("client-" + kind, key=key))
+        accepting = scene.accept()
+        scene.client.ask("alloc", "service")  # it cannot read the response: that is to another request
+        scene.accepting = None
+        assert scene.server.ask("peer", accepting.result())["identity"] == "cn:client-" + kind
+        response = stranger.take(scene.wire.responses[-1])
+        assert response.flags == oap.AUTH and spki(response.certs[0].public_key()) == spki(key.public_key())
 
 
-@pytest.mark.parametrize("when", [None, 0, 1 << 62])
-def test_server_by_the_specification_C21(scene, when):
+def spki(key):
+    return key.public_bytes(certificates.serialization.Encoding.DER,
+                            certificates.serialization.PublicFormat.SubjectPublicKeyInfo)
+
+
+def test_server_by_the_specification_C21(scene):
     """C21: its response is accepted, whatever its clock says."""
     scene.works()
-    made = answers(scene, data=b"hello", when=when)
-    scene.accept()
-    with Connection(scene.irmd.socket_path) as client:
-        up = client.call("flow_alloc", name="service", timeout_ms=5000)["flow_up"]
-        assert (up["data"], up["peer"], up["authenticated"]) == (b"hello", "dns:service", 1)
-        assert (up["send_secret"], up["recv_secret"]) == (made[-1].keys.c2s, made[-1].keys.s2c)
+    for when in (None, 0, 1 << 62):
+        made = answers(scene, data=b"hello", when=when)
+        accepting = scene.accept()
+        with Connection(scene.irmd.socket_path) as client:
+            up = client.call("flow_alloc", name="service", timeout_ms=5000)["flow_up"]
+            assert (up["data"], up["peer"], up["authenticated"]) == (b"hello", "dns:service", 1)
+            assert (up["send_secret"], up["recv_secret"]) == (made[-1].keys.c2s, made[-1].keys.s2c)
+            accepting.result()
+        scene.accepting = None
 
 
 # -- requests that are wrong
 
 
-@pytest.mark.parametrize("kind", ["rsa1024", "p224", "secp256k1", "brainpool256"])
-def test_weak_keys_C38(scene, kind):
+def test_weak_keys_C38(scene):
     """C38: of a client and of a server; irmd would not even load them."""
-    weak = scene.pki.root.issue("service", names=["dns:service"], kind=kind)
-    assert refused_by_server(scene, credential=weak) == ("server", "weak-key", EAUTH)
-    scene.wire.request = wire.unchanged
-    assert refused_by_client(scene, credential=weak) == ("client", "weak-key", EAUTH)
+    for kind in ("rsa1024", "p224", "secp256k1", "brainpool256"):
+        weak = scene.pki.root.issue("service", names=["dns:service"], kind=kind)
+        assert refused_by_server(scene, credential=weak) == ("server", "weak-key", EAUTH), kind
+        scene.wire.request = wire.unchanged
+        assert refused_by_client(scene, credential=weak) == ("client", "weak-key", EAUTH), kind
+        scene.wire.response = wire.unchanged
 
 
-@pytest.mark.parametrize("seconds", [-31, 31, -86400 * 365 * 50, 86400 * 365 * 200])
-def test_clock_out_of_the_window_C37(scene, seconds):
-    """C37: 30 s either way by default."""
-    assert refused_by_server(scene, ahead=seconds) == ("server", "clock", errno.ETIME)
+def test_clock_out_of_the_window_C37(scene):
+    """C37: 30 s either way by default; backwards only to the daemon's start, before which it may have seen everything."""
+    moments = (-20, -31, 31, -86400 * 365 * 50, 86400 * 365 * 200)
+    verdicts = {seconds: refused_by_server(scene, ahead=seconds) for seconds in moments}
+    assert verdicts == dict.fromkeys(moments, ("server", "clock", errno.ETIME))
 
 
-@pytest.mark.parametrize("seconds", [-20, 20])
-def test_clock_within_the_window(scene, seconds):
-    """Backwards only as far as the daemon's start, before which it may have seen everything."""
-    asks(scene, ahead=seconds)
-    if seconds < 0:
-        assert scene.verdict() == ("server", "clock", errno.ETIME)
-        return
-    scene.accept()
+def test_clock_within_the_window(scene):
+    asks(scene, ahead=20)
+    accepting = scene.accept()
     scene.client.ask("alloc", "service")
-    scene.accept().result()
+    assert accepting.result() >= 0
 
 
-@pytest.mark.parametrize("how", ["key", "label", "name"])
-def test_signatures_that_are_of_something_else_C32(scene, how):
+def test_signatures_that_are_of_something_else_C32(scene):
     """By another key than the certificate's; as a server's; for another name."""
-    if how == "key":
-        wrong = dict(signer=certificates.new_key("p256"))
-    elif how == "label":
-        wrong = dict(label=b"Ouroboros OAP v1 server")
-    else:
-        learn_qos(scene)
-        stranger = oap.Client("other", scene.wire.qos, scene.pki.client)
-        scene.wire.request = lambda _: stranger.request
-        assert scene.verdict() == ("server", "bad-signature", EAUTH)
-        return
-    assert refused_by_server(scene, **wrong) == ("server", "bad-signature", EAUTH)
+    bad = ("server", "bad-signature", EAUTH)
+    assert refused_by_server(scene, signer=certificates.new_key("p256")) == bad
+    assert refused_by_server(scene, label=b"Ouroboros OAP v1 server") == bad
+    stranger = oap.Client("other", scene.wire.qos, scene.pki.client)
+    scene.wire.request = lambda _: stranger.request
+    assert scene.verdict() == bad
 
 
 P = 2**384 - 2**128 - 2**96 + 2**32 - 1  # of P-384
 
 
-@pytest.mark.parametrize("suite, kex", [
-    (oap.X25519, bytes(32)),
-    (oap.X25519, bytes([1]) + bytes(31)),
-    (oap.P384, bytes(97)),
-    (oap.P384, b"\4" + bytes(96)),
-    (oap.P384, b"\4" + bytes(95) + b"\1"),
-    (oap.P384, b"\4" + P.to_bytes(48, "big") + bytes(48)),
-    (oap.P384, b"\2" + bytes(96)),
-    (oap.P384, b"\4" + b"\xff" * 96),
-], ids=["zero", "of small order", "no point", "not on the curve", "nor this", "coordinate of p", "compressed", "too large"])
-def test_values_of_the_key_exchange_C33(scene, suite, kex):
+VALUES = {
+    "zero": (oap.X25519, bytes(32)),
+    "of small order": (oap.X25519, bytes([1]) + bytes(31)),
+    "no point": (oap.P384, bytes(97)),
+    "not on the curve": (oap.P384, b"\4" + bytes(96)),
+    "nor this": (oap.P384, b"\4" + bytes(95) + b"\1"),
+    "coordinate of p": (oap.P384, b"\4" + P.to_bytes(48, "big") + bytes(48)),
+    "compressed": (oap.P384, b"\2" + bytes(96)),
+    "too large": (oap.P384, b"\4" + b"\xff" * 96),
+}
+
+
+def test_values_of_the_key_exchange_C33(scene):
     """C33: rightly signed, and still refused."""
-    assert refused_by_server(scene, suite=suite, kex=kex) == ("server", "bad-key-exchange", EAUTH)
+    verdicts = {what: refused_by_server(scene, suite=suite, kex=kex) for what, (suite, kex) in VALUES.items()}
+    assert verdicts == dict.fromkeys(VALUES, ("server", "bad-key-exchange", EAUTH))
 
 
 def test_certificates_that_are_none(scene):

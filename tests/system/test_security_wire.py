@@ -92,17 +92,15 @@ def test_oversized(mutual, way, end):
     assert mutual.verdict() == (end, "malformed", EAUTH)
 
 
-@pytest.mark.parametrize("at, value, reason, code", [
-    (0, 2, "malformed", EAUTH), (0, 0, "malformed", EAUTH),
-    (wire.TYPE, 2, "malformed", EAUTH),
-    (wire.SUITE, 5, "malformed", EAUTH), (wire.SUITE, 255, "malformed", EAUTH),
-    (wire.FLAGS, 3, "malformed", EAUTH),
-    (wire.RESERVED, 1, "malformed", EAUTH),
-])
-def test_fields_that_are_unknown_C33(mutual, at, value, reason, code):
+def test_fields_that_are_unknown_C33(mutual):
     """C33: no other version, and nothing is ignored."""
-    mutual.wire.request = lambda oap: wire.replace(oap, at, bytes([value]))
-    assert mutual.verdict() == ("server", reason, code)
+    fields = [(0, 0), (0, 2), (wire.TYPE, 0), (wire.TYPE, 2), (wire.SUITE, 5), (wire.SUITE, 255), (wire.FLAGS, 3),
+              (wire.KEX_LEN, 1), (wire.RESERVED, 1), (wire.RESERVED + 1, 1)]
+    verdicts = {}
+    for at, value in fields:
+        mutual.wire.request = lambda oap: wire.replace(oap, at, bytes([value]))
+        verdicts[at, value] = mutual.verdict()
+    assert verdicts == dict.fromkeys(fields, ("server", "malformed", EAUTH))
 
 
 def test_certificate_taken_from_the_request_C29(mutual):
@@ -276,12 +274,11 @@ def test_request_that_comes_late(tapped):
     assert tapped.client.ask("alloc", "service")["errno"] == errno.ETIME
 
 
-@pytest.mark.parametrize("seconds", [-3600, 3600])
-def test_clock_of_the_client_does_not_matter_when_it_does_not_sign(anonymous, seconds):
+def test_clock_of_the_client_does_not_matter_when_it_does_not_sign(anonymous):
     """There is nothing to replay; but what it said of the time is bound to the keys all the same."""
     def shifted(oap):
         then, = struct.unpack_from(">Q", oap, wire.TIME)
-        return wire.replace(oap, wire.TIME, struct.pack(">Q", then + seconds * 10**9))
+        return wire.replace(oap, wire.TIME, struct.pack(">Q", then - 3600 * 10**9))
 
     anonymous.wire.request = shifted
     assert anonymous.verdict() == ("client", "bad-tag", ECRYPT)
