@@ -235,11 +235,9 @@ static int reserve(struct port *p, size_t len, uint8_t **to)
         return ring_tx_reserve(&p->tx, len, to);
 }
 
-/* The count is published with the record, by the store that publishes that. */
 static void publish(struct port *p, size_t len, size_t payload)
 {
-        p->bytes += payload;
-        atomic_store_explicit(&p->tx.ctl->bytes, p->bytes, memory_order_relaxed);
+        p->tx.bytes += payload;
         ring_tx_commit(&p->tx, len);
 }
 

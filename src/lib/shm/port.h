@@ -46,8 +46,7 @@ struct port {
 
         /* under the writers' lock */
         alignas(RING_SPACING) struct ring_tx tx;
-        uint64_t wakes; /* times that the peer was woken      */
-        uint64_t bytes; /* of the application, that were sent */
+        uint64_t wakes; /* times that the peer was woken */
 
         /* under the readers' lock */
         alignas(RING_SPACING) struct ring_rx rx;

@@ -116,6 +116,11 @@ void ring_tx_commit(struct ring_tx *t, size_t len)
 
         put_len(t, from, (uint32_t)len);
         t->head += ring_record(len);
+        /*
+         * Next to the position: stores are seen in order, and one to this line before the record's last would
+         * fetch it from the consumer twice.
+         */
+        atomic_store_explicit(&t->ctl->bytes, t->bytes, memory_order_relaxed);
         /* Release: the record is whole before it can be seen. Pairs with the acquire in rx_refresh(). */
         atomic_store_explicit(&t->ctl->head, t->head, memory_order_release);
         fetch_ahead(t, from);

@@ -61,6 +61,7 @@ struct ring_tx {
         uint64_t         head;
         uint64_t         tail;   /* memory before it is free                */
         uint64_t         looked; /* the consumer's position as last seen    */
+        uint64_t         bytes;  /* the caller's count for ring_ctl.bytes   */
 };
 
 struct ring_rx {
