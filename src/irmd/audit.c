@@ -22,6 +22,7 @@
 #include "base/str.h"
 
 #define PENDING_MAX (4u << 20)
+#define LOOK_NS     (5 * NS_PER_S)
 #define PENDING_OFF (256u << 10) /* more room than this is given back when it is empty */
 
 /* What syslog(3) calls warning, notice and info. */
@@ -38,6 +39,7 @@ struct audit {
         uint64_t           lost; /* lines, since the last that there was room for */
         uint64_t           journal_lost;
         struct sockaddr_un journal;
+        int64_t            look_ns; /* when to look for a journal again that was not there */
 };
 
 /* -- the file -------------------------------------------------------------- */
@@ -127,6 +129,7 @@ int audit_reopen(struct audit *a)
 {
         int fd = open_file(a->path);
 
+        a->look_ns = 0;
         if (fd < 0)
                 return fd;
         audit_flush(a);
@@ -139,21 +142,44 @@ int audit_reopen(struct audit *a)
 
 /* -- the journal ----------------------------------------------------------- */
 
-/* That there is none, or no longer, is no loss. */
-static bool is_loss(int err)
+/* Whether there is one to write for. One that is not there is looked for now and then only: each look is a system call. */
+static bool find_journal(struct audit *a)
 {
-        return err == EAGAIN || err == ENOBUFS || err == ENOMEM || err == EMSGSIZE;
+        int64_t now_ns;
+
+        if (a->socket < 0)
+                return false;
+        if (a->line.journals)
+                return true;
+        now_ns = clock_now_ns();
+        if (now_ns < a->look_ns)
+                return false;
+        a->look_ns = now_ns + LOOK_NS;
+        return connect(a->socket, (const struct sockaddr *)(const void *)&a->journal, sizeof(a->journal)) ==
+               0;
 }
 
-static void tell_journal(struct audit *a)
+static bool send_journal(const struct audit *a)
 {
         const struct text *d = &a->line.journal;
 
-        if (sendto(a->socket, d->p, d->len, MSG_DONTWAIT | MSG_NOSIGNAL,
-                   (const struct sockaddr *)(const void *)&a->journal, sizeof(a->journal)) >= 0)
+        return send(a->socket, d->p, d->len, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0;
+}
+
+/* One that was started anew is another socket under the same name. That there is none any more is no loss. */
+static void tell_journal(struct audit *a)
+{
+        if (send_journal(a)) {
                 a->journal_lost = 0;
-        else if (is_loss(errno))
+                return;
+        }
+        if (errno == EAGAIN || errno == ENOBUFS || errno == ENOMEM || errno == EMSGSIZE) {
                 a->journal_lost++;
+                return;
+        }
+        a->line.journals = false;
+        a->look_ns       = 0;
+        a->line.journals = find_journal(a) && send_journal(a);
 }
 
 static int open_journal(struct audit *a, const char *path)
@@ -189,7 +215,7 @@ int audit_open(struct audit **out, const char *path, const char *journal)
         a->fd          = -1;
         a->socket      = -1;
         a->pending.max = PENDING_MAX;
-        line_init(&a->line, journal != NULL);
+        line_init(&a->line);
         r = open_all(a, path, journal);
         if (r < 0) {
                 audit_close(a);
@@ -216,6 +242,7 @@ void audit_close(struct audit *a)
 
 static struct line *begin(struct audit *a, const char *event, unsigned priority)
 {
+        a->line.journals = find_journal(a);
         line_begin(&a->line, event, priority, clock_wall_ns());
         if (a->lost > 0)
                 line_uint(&a->line, "lost", a->lost);

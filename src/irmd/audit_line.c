@@ -107,6 +107,16 @@ static char *put_escaped(char *p, unsigned char c, bool json)
         return p;
 }
 
+/* Bytes at @s, before @end, that stand for themselves in both forms: of these most values are. */
+static size_t plain(const char *s, const char *end)
+{
+        const char *p = s;
+
+        while (p < end && *p >= 0x20 && *p < 0x7f && *p != '\\' && *p != '"')
+                p++;
+        return (size_t)(p - s);
+}
+
 /* Appends the @len bytes at @s, terminated somewhere behind them, in their form for JSON or for the journal. */
 static void put_value(struct text *t, const char *s, size_t len, bool json)
 {
@@ -116,8 +126,13 @@ static void put_value(struct text *t, const char *s, size_t len, bool json)
         if (p == NULL)
                 return;
         while (s < end) {
-                size_t n = harmless(s);
+                size_t n = plain(s, end);
 
+                p = mempcpy(p, s, n);
+                s += n;
+                if (s == end)
+                        break;
+                n = harmless(s);
                 if (n == 0 || n > (size_t)(end - s)) {
                         p = put_escaped(p, (unsigned char)*s++, json);
                         continue;
@@ -134,11 +149,20 @@ static void put_value(struct text *t, const char *s, size_t len, bool json)
 
 /* -- fields ---------------------------------------------------------------- */
 
+/* ,"KEY": */
 static void put_json_key(struct text *t, const char *key)
 {
-        put_str(t, ",\"");
-        put_str(t, key);
-        put_str(t, "\":");
+        size_t n = strlen(key);
+        char  *p = reserve(t, n + 4);
+
+        if (p == NULL)
+                return;
+        *p++ = ',';
+        *p++ = '"';
+        p    = mempcpy(p, key, n);
+        *p++ = '"';
+        *p   = ':';
+        t->len += n + 4;
 }
 
 /* "O7S_KEY=" */
@@ -177,30 +201,37 @@ void line_text(struct line *l, const char *key, const char *value)
         put_str(&l->journal, cuts ? "...\n" : "\n");
 }
 
-/* A value that needs no quotes and no escapes. */
-static void put_bare(struct line *l, const char *key, const char *value)
+/* A value that needs no escapes: as it is for JSON, and @len bytes at @bare for the journal. */
+static void put_field(struct line *l, const char *key, const char *json, const char *bare, size_t len)
 {
         put_json_key(&l->json, key);
-        put_str(&l->json, value);
+        put_str(&l->json, json);
         if (!l->journals)
                 return;
         put_journal_key(&l->journal, key);
-        put_str(&l->journal, value);
+        text_put(&l->journal, bare, len);
         put_str(&l->journal, "\n");
+}
+
+static void put_bare(struct line *l, const char *key, const char *value)
+{
+        put_field(l, key, value, value, strlen(value));
 }
 
 void line_hex(struct line *l, const char *key, const uint8_t *bytes, size_t n)
 {
         static const char digits[] = "0123456789abcdef";
-        char              hex[2 * 64 + 1];
+        char              hex[2 * 64 + 3];
         size_t            at = 0;
 
-        for (size_t i = 0; i < n && at + 2 < sizeof(hex); i++) {
+        hex[at++] = '"';
+        for (size_t i = 0; i < n && at + 4 < sizeof(hex); i++) {
                 hex[at++] = digits[bytes[i] >> 4];
                 hex[at++] = digits[bytes[i] & 15];
         }
-        hex[at] = '\0';
-        line_text(l, key, hex);
+        hex[at++] = '"';
+        hex[at]   = '\0';
+        put_field(l, key, hex, hex + 1, at - 2);
 }
 
 /* Decimal digits of @v into the end of @buf; returns where they begin. */
@@ -247,28 +278,32 @@ void line_ms(struct line *l, const char *key, int64_t ns)
 
 /* -- lines ----------------------------------------------------------------- */
 
-/* RFC 3339, UTC, microseconds. */
-static void time_text(char *buf, size_t size, int64_t wall_ns)
+/* RFC 3339, UTC, microseconds: the part up to the second is made once a second. */
+static void put_time(struct line *l, int64_t wall_ns)
 {
-        int64_t   ns = wall_ns % NS_PER_S;
-        time_t    s  = wall_ns / NS_PER_S;
+        int64_t   us     = wall_ns % NS_PER_S / NS_PER_US;
+        time_t    at     = wall_ns / NS_PER_S;
+        char      tail[] = ".000000Z\"";
         struct tm tm;
-        size_t    n;
 
-        if (ns < 0) {
-                ns += NS_PER_S;
-                s--;
+        if (wall_ns % NS_PER_S < 0) {
+                us = (wall_ns % NS_PER_S + NS_PER_S) / NS_PER_US;
+                at--;
         }
-        gmtime_r(&s, &tm);
-        n = strftime(buf, size, "%Y-%m-%dT%H:%M:%S", &tm);
-        snprintf(buf + n, size - n, ".%06" PRId64 "Z", ns / NS_PER_US);
+        if (l->second[0] == '\0' || at != l->second_at) {
+                gmtime_r(&at, &tm);
+                strftime(l->second, sizeof(l->second), "{\"ts\":\"%Y-%m-%dT%H:%M:%S", &tm);
+                l->second_at = at;
+        }
+        for (int i = 6; i > 0; i--, us /= 10)
+                tail[i] = (char)('0' + us % 10);
+        put_str(&l->json, l->second);
+        put_str(&l->json, tail);
 }
 
-void line_init(struct line *l, bool journals)
+void line_init(struct line *l)
 {
-        *l = (struct line){.json     = {.max = LINE_MAX_BYTES},
-                           .journal  = {.max = 2 * LINE_MAX_BYTES},
-                           .journals = journals};
+        *l = (struct line){.json = {.max = LINE_MAX_BYTES}, .journal = {.max = 2 * LINE_MAX_BYTES}};
 }
 
 void line_fini(struct line *l)
@@ -279,14 +314,11 @@ void line_fini(struct line *l)
 
 void line_begin(struct line *l, const char *event, unsigned priority, int64_t wall_ns)
 {
-        char when[48], head[64];
+        char head[64];
 
         text_cut(&l->json, 0);
         text_cut(&l->journal, 0);
-        time_text(when, sizeof(when), wall_ns);
-        put_str(&l->json, "{\"ts\":\"");
-        put_str(&l->json, when);
-        put_str(&l->json, "\"");
+        put_time(l, wall_ns);
         if (l->journals) {
                 snprintf(head, sizeof(head), "SYSLOG_IDENTIFIER=irmd\nPRIORITY=%u\n", priority);
                 put_str(&l->journal, head);

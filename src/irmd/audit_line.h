@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <time.h>
 
 #define LINE_VALUE_MAX 4096u /* bytes of a text; what is longer is cut, and ends in "..." */
 
@@ -32,10 +33,12 @@ void text_fini(struct text *t);
 struct line {
         struct text json;     /* with the newline                             */
         struct text journal;  /* a datagram of the journal's native protocol  */
-        bool        journals; /* the second is wanted                        */
+        bool        journals; /* the second is wanted; to be set before a line begins */
+        time_t      second_at;
+        char        second[40]; /* the beginning of a line at that second */
 };
 
-void line_init(struct line *l, bool journals);
+void line_init(struct line *l);
 void line_fini(struct line *l);
 
 /* In place of the line before. @priority: of syslog(3). */
