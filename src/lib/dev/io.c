@@ -166,7 +166,10 @@ static void leave(struct slot *s, ssize_t result)
                 return;
         if (result > 0)
                 wait_linger(s);
-        slot_leave(s);
+        if (s->in != NULL)
+                inbox_leave(s->in, &s->port);
+        else
+                port_rx_leave(&s->port);
 }
 
 static ssize_t read_locked(struct slot *s, void *buf, size_t count)

@@ -157,16 +157,6 @@ void slot_forget(struct slot *s)
         s->generation = generation + 1;
 }
 
-int slot_look_plain(struct slot *s, const uint8_t **msg, size_t *len)
-{
-        int r;
-
-        if (atomic_load_explicit(&s->broken, memory_order_relaxed))
-                return -EFLOWDOWN;
-        r = port_look(&s->port, msg, len);
-        return r == 0 && *len > PORT_MSG_MAX ? -EPROTO : r;
-}
-
 int slot_look(struct slot *s)
 {
         const uint8_t *msg;

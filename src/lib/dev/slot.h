@@ -14,6 +14,7 @@
 #ifndef O7S_DEV_SLOT_H
 #define O7S_DEV_SLOT_H
 
+#include <errno.h>
 #include <pthread.h>
 #include <stdalign.h>
 #include <stdatomic.h>
@@ -22,6 +23,7 @@
 #include <stdint.h>
 #include <sys/queue.h>
 
+#include <ouroboros/errno.h>
 #include <ouroboros/fccntl.h>
 #include <ouroboros/ipcp.h>
 #include <ouroboros/qos.h>
@@ -129,7 +131,15 @@ void slot_forget(struct slot *s);
 int slot_look(struct slot *s);
 
 /* The same for what lies in the ring of a plain flow, where it is. */
-int slot_look_plain(struct slot *s, const uint8_t **msg, size_t *len);
+static inline int slot_look_plain(struct slot *s, const uint8_t **msg, size_t *len)
+{
+        int r;
+
+        if (atomic_load_explicit(&s->broken, memory_order_relaxed))
+                return -EFLOWDOWN;
+        r = port_look(&s->port, msg, len);
+        return r == 0 && *len > PORT_MSG_MAX ? -EPROTO : r;
+}
 
 /* With the lock of rx: leaves the port. */
 void slot_leave(struct slot *s);

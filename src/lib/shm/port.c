@@ -335,14 +335,11 @@ int port_peek(struct port *p, const uint8_t **buf, size_t *len)
         return *len > 0 ? 0 : -EPROTO; /* port_write() sends none that is empty */
 }
 
-int port_look(struct port *p, const uint8_t **buf, size_t *len)
+int port_look_again(struct port *p, const uint8_t **buf, size_t *len)
 {
-        int           r = port_peek(p, buf, len);
-        enum port_end end;
+        enum port_end end = port_peer(p);
+        int           r;
 
-        if (r != -EAGAIN)
-                return r;
-        end = port_peer(p);
         if (end == PORT_OPEN)
                 return -EAGAIN;
         r = port_peek(p, buf, len); /* what it wrote before it ended can be seen now */
@@ -364,7 +361,7 @@ void port_pop(struct port *p)
 
 static bool something_to_read(struct port *p)
 {
-        return p->extra || ring_rx_ready(&p->rx) || port_peer(p) != PORT_OPEN;
+        return ring_rx_ready(&p->rx) || p->extra || port_peer(p) != PORT_OPEN;
 }
 
 /*
@@ -452,7 +449,8 @@ bool port_rx_rest(struct port *p)
 
 void port_rx_leave(struct port *p)
 {
-        if (port_rx_rest(p))
+        port_rx_enter(p); /* likewise */
+        if (!something_to_read(p) && rest(p))
                 return;
         if (p->n_asleep > 0) /* others of this process, for what we leave behind */
                 (void)wake(&p->rx.ctl->rx_word, p->self);

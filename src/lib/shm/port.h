@@ -19,6 +19,7 @@
 #ifndef O7S_SHM_PORT_H
 #define O7S_SHM_PORT_H
 
+#include <errno.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -162,8 +163,16 @@ bool port_rx_rest(struct port *p);
 /* The oldest message in place, as ring_rx_peek(). 0, -EAGAIN, -EPROTO. */
 int port_peek(struct port *p, const uint8_t **buf, size_t *len);
 
+/* After port_peek() gave -EAGAIN. */
+int port_look_again(struct port *p, const uint8_t **buf, size_t *len);
+
 /* The same, or how it ends: -ENODATA, the peer has closed and none will come; -EFLOWDOWN, it has died. */
-int port_look(struct port *p, const uint8_t **buf, size_t *len);
+static inline int port_look(struct port *p, const uint8_t **buf, size_t *len)
+{
+        int r = port_peek(p, buf, len);
+
+        return r == -EAGAIN ? port_look_again(p, buf, len) : r;
+}
 
 /* Takes it. */
 void port_pop(struct port *p);
