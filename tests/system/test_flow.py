@@ -7,15 +7,20 @@ import pytest
 
 import o7s
 import puppet
+import security
 from puppet import EFLOWDOWN, EIRMD, ENAME, ENOTALLOC, Failed
 
 # How late a timeout may come on a machine that is busy.
 LATE = 1.0 * puppet.PATIENCE
 
 
-@pytest.fixture
-def pair(irmd):
-    return irmd.pair()
+@pytest.fixture(params=["plain", "encrypted"])
+def pair(request, make_instance):
+    """What the library promises it promises of both kinds of flows."""
+    irmd = make_instance(start=False)
+    if request.param == "encrypted":
+        security.Tree(irmd).policy("suite = x25519\n")
+    return irmd.start().pair()
 
 
 def fails(code, number, call, *args):
