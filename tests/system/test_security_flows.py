@@ -8,6 +8,7 @@ import threading
 import pytest
 
 import pki as certificates
+from puppet import EFLOWDOWN
 from security import REMOTE
 
 PLAIN, P384, X25519 = 0, 1, 3
@@ -318,3 +319,36 @@ def test_first_data_waits_for_proof_where_policy_says_so(tapped):
     allocating.result()
     tapped.server.set_timeout(accept["r"], "rcv", None)
     assert tapped.server.read(accept["r"]) == b"pay"
+
+
+# -- the end of an encrypted flow
+
+
+def test_end_is_told_from_death(scene):
+    """Only the peer itself can end a flow in order: what it wrote, then the end. Anything else is no end of file."""
+    scene.usual(REMOTE + "suite = x25519\n").start()
+    fd, peer_fd = scene.connect()
+    scene.client.write(fd, b"last words")
+    scene.client.dealloc(fd)
+    assert [scene.server.read(peer_fd), scene.server.read(peer_fd)] == [b"last words", b""]
+    fd, peer_fd = scene.connect()
+    scene.client.write(fd, b"last words")
+    scene.client.process.kill()
+    assert scene.server.read(peer_fd) == b"last words"
+    assert scene.server.ask("read", peer_fd, 100)["r"] == -EFLOWDOWN
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_scribbling_peer_ends_only_its_own_flow_D6(scene, seed):
+    """Random bytes all over the ciphertext: nothing but what was written is ever read."""
+    scene.usual(REMOTE + "suite = x25519\n").start()
+    attacker = scene.irmd.puppet()
+    honest = scene.connect()
+    _, attacked = scene.connect(attacker)
+    scene.server.set_timeout(attacked, "rcv", 2000)
+    reading = scene.server.begin_read(attacked)
+    assert attacker.ask("scribble", 200, seed)["areas"] == 1
+    assert reading.reply(10)["r"] <= 0
+    scene.talk(*honest)
+    scene.server.dealloc(attacked)
+    scene.works()
