@@ -10,7 +10,7 @@ import pytest
 import o7s
 import wire
 from puppet import EAUTH, ECRYPT
-from security import REMOTE
+from security import REMOTE, Scene
 
 X25519 = REMOTE + "suite = x25519\n"  # quick, and small
 
@@ -254,6 +254,26 @@ def test_fresh_requests_after_an_orderly_restart(mutual):
     mutual.start()
     mutual.accepting = None
     mutual.works()
+
+
+@pytest.mark.parametrize("policy, delivered", [("", b"pay"), ("first-data = confirmed\n", b"")])
+def test_replay_to_a_replica_C24(make_instance, pki, policy, delivered):
+    """C24: another host that serves the name has not seen the request; `first-data = confirmed` is for that."""
+    hosts = [Scene(make_instance(start=False), pki) for _ in range(2)]
+    for host in hosts:
+        host.wire = wire.Wire(host.irmd)
+        host.usual(X25519 + policy).start()
+    first, replica = hosts
+    accepting = first.server.begin("accept")
+    first.client.alloc_data("service", b"pay".hex(), 0)
+    assert first.server.read(accepting.result()) == b"pay"
+    replica.wire.request = lambda oap: first.wire.requests[0]
+    accepting = replica.server.begin("accept_data", "none", 100)
+    assert -replica.client.ask("alloc", "service")["r"] == EAUTH
+    accept = accepting.reply()
+    assert bytes.fromhex(accept["data"]) == delivered
+    assert replica.server.ask("read", accept["r"], 100)["r"] <= 0
+    assert replica.server.ask("peer", accept["r"])["confirmed"] == 0
 
 
 # -- time
