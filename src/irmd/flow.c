@@ -141,6 +141,8 @@ static void flow_free(struct flow *f)
 {
         struct flow *twin = f->twin;
 
+        if (f->keep != NULL)
+                (void)keep_look(f->keep);
         flow_audit_end(f);
         if (twin != NULL)
                 twin->twin = NULL;

@@ -12,7 +12,6 @@
 #include "handshake.h"
 #include "ipcp.h"
 #include "proc.h"
-#include "shm/port.h"
 
 static struct audit_flow facts_of(const struct flow *f)
 {
@@ -115,10 +114,8 @@ static const char *word_of(int result)
 
 static void audit_was_open(const struct flow *f, const struct audit_flow *a)
 {
-        uint64_t bytes[2] = {0, 0};
+        const uint64_t *bytes = f->keep->facts.bytes;
 
-        if (f->keep != NULL)
-                port_bytes(f->keep->memfd, bytes);
         audit_closed(f->irmd->audit, a, f->word != NULL ? f->word : "closed", clock_now_ns() - f->open_ns,
                      bytes[f->side], bytes[!f->side]);
 }

@@ -19,7 +19,7 @@ void flow_audit_asked(struct flow *f);
 void flow_audit_authenticated(const struct flow *f);
 void flow_audit_established(const struct flow *f);
 
-/* It is over: refused, or closed when it was open. */
+/* It is over: refused, or closed when it was open (after keep_look()). */
 void flow_audit_end(struct flow *f);
 
 /* Why it is going to be over: a security reason with the handshake's detail; returns what the other side hears. */

@@ -245,6 +245,12 @@ void keep_down(struct keep *k)
         }
 }
 
+const struct port_facts *keep_look(struct keep *k)
+{
+        port_inspect(k->memfd, &k->facts);
+        return &k->facts;
+}
+
 void keep_over(struct keep *k, struct keeps *ks, unsigned side, bool alive)
 {
         k->over[side] = true;
@@ -252,6 +258,6 @@ void keep_over(struct keep *k, struct keeps *ks, unsigned side, bool alive)
                 k->unfit = true;
         if (--k->refs == 0)
                 set_aside(k, ks);
-        else if (!alive || !port_has_ended(k->memfd, side))
+        else if (!alive || !k->facts.ended[side])
                 port_bury(k->memfd, side, k->bell[!side].keeper);
 }

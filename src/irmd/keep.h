@@ -25,6 +25,7 @@
 
 #include "quota.h"
 #include "shm/bell.h"
+#include "shm/port.h"
 
 struct pair; /* two processes with memory set aside */
 
@@ -41,16 +42,17 @@ struct keeps {
 
 struct keep {
         TAILQ_ENTRY(keep) of_pair;
-        uint64_t      port_id;   /* never the same as in another life of irmd */
-        uint64_t      serial[2]; /* of the processes: client, server */
-        int           memfd;
-        struct bell   bell[2]; /* [s]: the one of side s */
-        unsigned      refs;
-        bool          handed[2]; /* the side has been sent its descriptors */
-        bool          over[2];
-        bool          unfit; /* a side has died, or been left without a word: not to be set aside */
-        bool          has_bells;
-        struct quota *payer;
+        uint64_t          port_id;   /* never the same as in another life of irmd */
+        uint64_t          serial[2]; /* of the processes: client, server */
+        int               memfd;
+        struct bell       bell[2]; /* [s]: the one of side s */
+        unsigned          refs;
+        bool              handed[2]; /* the side has been sent its descriptors */
+        bool              over[2];
+        bool              unfit; /* a side has died, or been left without a word: not to be set aside */
+        bool              has_bells;
+        struct port_facts facts; /* of keep_look() */
+        struct quota     *payer;
 };
 
 /* @fds: how many descriptors the process may have. */
@@ -76,8 +78,11 @@ void keep_handed(struct keep *k, struct keeps *ks, unsigned side);
 /* What carries the flow has died: both sides are told. */
 void keep_down(struct keep *k);
 
+/* What the sides say of themselves now. Borrowed, until the next look. */
+const struct port_facts *keep_look(struct keep *k);
+
 /*
- * @side is over and gives its reference up. The other one is told, if the side has not told it itself: a
+ * After keep_look(): @side is over and gives its reference up. The other one is told, if the side has not told it itself: a
  * process that never had it, or is no longer @alive. What the dead have left in the memory proves nothing:
  * one that wrote all over it has told nobody.
  */

@@ -179,7 +179,7 @@ static void test_what_is_counted(void **state)
         struct fixture   *f = *state;
         struct flow_stats stats;
         struct flow_info  info;
-        uint64_t          bytes[2];
+        struct port_facts facts;
         size_t            n;
 
         flow_write(f->fd[CLIENT], "abcdefgh", 8);
@@ -198,9 +198,9 @@ static void test_what_is_counted(void **state)
         assert_int_equal(stats.rx_bytes, 12);
         assert_int_equal(fccntl(f->fd[SERVER], FLOWGINFO, &info), 0);
         assert_int_equal(info.max_message, 65536);
-        port_bytes(f->memfd, bytes);
-        assert_int_equal(bytes[CLIENT], 12);
-        assert_int_equal(bytes[SERVER], 1);
+        port_inspect(f->memfd, &facts);
+        assert_int_equal(facts.bytes[CLIENT], 12);
+        assert_int_equal(facts.bytes[SERVER], 1);
 }
 
 /* -- records that are no messages ------------------------------------------- */

@@ -73,6 +73,7 @@ static void part(struct fixture *x, struct keep *k, struct port p[2])
 {
         for (unsigned side = 0; side < 2; side++) {
                 port_close(&p[side]);
+                assert_true(keep_look(k)->ended[side]);
                 keep_over(k, &x->keeps, side, true);
         }
 }

@@ -313,26 +313,26 @@ static void test_readable_for_something_else(void **state)
 
 static void test_bytes_of_both_sides(void **state)
 {
-        struct rig *g        = *state;
-        uint64_t    bytes[2] = {7, 7};
-        uint8_t    *to;
+        struct rig       *g     = *state;
+        struct port_facts facts = {.bytes = {7, 7}};
+        uint8_t          *to;
 
-        port_bytes(g->memfd, bytes);
-        assert_int_equal(bytes[0] + bytes[1], 0);
+        port_inspect(g->memfd, &facts);
+        assert_int_equal(facts.bytes[0] + facts.bytes[1], 0);
         put(&g->p[0], 100, 'x');
         put(&g->p[0], 11, 'x');
         put(&g->p[1], 3, 'x');
         assert_int_equal(port_reserve(&g->p[1], 50, false, &to), 0);
         port_commit(&g->p[1], 50, 26, true);
-        port_bytes(g->memfd, bytes);
-        assert_int_equal(bytes[0], 111);
-        assert_int_equal(bytes[1], 29);
+        port_inspect(g->memfd, &facts);
+        assert_int_equal(facts.bytes[0], 111);
+        assert_int_equal(facts.bytes[1], 29);
         assert_int_equal(port_reset(g->memfd), 0);
-        port_bytes(g->memfd, bytes);
-        assert_int_equal(bytes[0] + bytes[1], 0);
-        bytes[0] = 7;
-        port_bytes(-1, bytes);
-        assert_int_equal(bytes[0] + bytes[1], 0);
+        port_inspect(g->memfd, &facts);
+        assert_int_equal(facts.bytes[0] + facts.bytes[1], 0);
+        facts.bytes[0] = 7;
+        port_inspect(-1, &facts);
+        assert_int_equal(facts.bytes[0] + facts.bytes[1], 0);
 }
 
 /* -- a random story, checked after every step ------------------------------ */
@@ -552,14 +552,17 @@ static void check_ended(struct port *p, enum port_end end)
 
 static void test_close(void **state)
 {
-        struct rig *g = *state;
+        struct rig       *g = *state;
+        struct port_facts facts;
 
-        assert_false(port_has_ended(g->memfd, 0));
+        port_inspect(g->memfd, &facts);
+        assert_false(facts.ended[0]);
         assert_int_equal(put(&g->p[0], 8, 'x'), 0);
         port_close(&g->p[0]);
         port_close(&g->p[0]);
-        assert_true(port_has_ended(g->memfd, 0));
-        assert_false(port_has_ended(g->memfd, 1));
+        port_inspect(g->memfd, &facts);
+        assert_true(facts.ended[0]);
+        assert_false(facts.ended[1]);
         assert_int_equal(port_peer(&g->p[1]), PORT_CLOSED);
         visit(&g->p[1], 8, 'x'); /* what was sent before is still read */
         check_ended(&g->p[1], PORT_CLOSED);

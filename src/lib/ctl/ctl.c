@@ -219,29 +219,61 @@ static size_t get_fds(struct msghdr *msg, int *fds)
         return n;
 }
 
+/* What ctl_recv() returns for the packet of @n bytes in @msg. */
+static ssize_t taken(struct msghdr *msg, ssize_t n, int fds[CTL_FDS_MAX], size_t *n_fds)
+{
+        bool too_many;
+
+        *n_fds = get_fds(msg, fds);
+        if ((msg->msg_flags & (MSG_TRUNC | MSG_CTRUNC)) == 0)
+                return n;
+        /* Control data is cut where there is no room: here, or in the table of this process. */
+        too_many = (msg->msg_flags & MSG_CTRUNC) != 0 && *n_fds == CTL_FDS_MAX;
+        fd_close_all(fds, *n_fds);
+        *n_fds = 0;
+        return too_many || (msg->msg_flags & MSG_TRUNC) != 0 ? -EMSGSIZE : n;
+}
+
+static void make_room(struct msghdr *msg, struct iovec *iov, union ctl_room *room, void *buf)
+{
+        *iov = (struct iovec){buf, FRAME_MAX};
+        *msg = (struct msghdr){.msg_iov        = iov,
+                               .msg_iovlen     = 1,
+                               .msg_control    = room->mem,
+                               .msg_controllen = sizeof(room->mem)};
+}
+
 ssize_t ctl_recv(int sock, void *buf, int fds[CTL_FDS_MAX], size_t *n_fds, int flags)
 {
         union ctl_room room;
-        struct iovec   iov = {buf, FRAME_MAX};
-        struct msghdr  msg = {.msg_iov        = &iov,
-                              .msg_iovlen     = 1,
-                              .msg_control    = room.mem,
-                              .msg_controllen = sizeof(room.mem)};
+        struct iovec   iov;
+        struct msghdr  msg;
         ssize_t        n;
-        bool           too_many;
 
         *n_fds = 0;
+        make_room(&msg, &iov, &room, buf);
         do
                 n = recvmsg(sock, &msg, flags | MSG_CMSG_CLOEXEC);
         while (n < 0 && errno == EINTR);
-        if (n < 0)
+        return n < 0 ? -errno : taken(&msg, n, fds, n_fds);
+}
+
+int ctl_recv_batch(int sock, struct ctl_packet *p, size_t n)
+{
+        union ctl_room room[CTL_BATCH];
+        struct iovec   iov[CTL_BATCH];
+        struct mmsghdr msg[CTL_BATCH];
+        int            r;
+
+        assert(n <= CTL_BATCH);
+        for (size_t i = 0; i < n; i++)
+                make_room(&msg[i].msg_hdr, &iov[i], &room[i], p[i].buf);
+        do
+                r = recvmmsg(sock, msg, (unsigned)n, MSG_DONTWAIT | MSG_CMSG_CLOEXEC, NULL);
+        while (r < 0 && errno == EINTR);
+        if (r < 0)
                 return -errno;
-        *n_fds = get_fds(&msg, fds);
-        if ((msg.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) == 0)
-                return n;
-        /* Control data is cut where there is no room: here, or in the table of this process. */
-        too_many = (msg.msg_flags & MSG_CTRUNC) != 0 && *n_fds == CTL_FDS_MAX;
-        fd_close_all(fds, *n_fds);
-        *n_fds = 0;
-        return too_many || (msg.msg_flags & MSG_TRUNC) != 0 ? -EMSGSIZE : n;
+        for (int i = 0; i < r; i++)
+                p[i].len = taken(&msg[i].msg_hdr, (ssize_t)msg[i].msg_len, p[i].fds, &p[i].n_fds);
+        return r;
 }

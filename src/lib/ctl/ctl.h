@@ -54,4 +54,20 @@ int ctl_send(int sock, const struct frame *f, const void *body, size_t len, cons
  */
 ssize_t ctl_recv(int sock, void *buf, int fds[CTL_FDS_MAX], size_t *n_fds, int flags);
 
+#define CTL_BATCH 2u
+
+/* A packet that is received: @len is what ctl_recv() returns. */
+struct ctl_packet {
+        uint8_t *buf; /* of FRAME_MAX bytes */
+        ssize_t  len;
+        size_t   n_fds;
+        int      fds[CTL_FDS_MAX];
+};
+
+/*
+ * Receives what is there, @n packets at most (CTL_BATCH), without waiting: that fewer came says that there are no
+ * more, which one system call less has to find out. Returns how many, or -EAGAIN, -errno: none.
+ */
+int ctl_recv_batch(int sock, struct ctl_packet *p, size_t n);
+
 #endif

@@ -20,8 +20,8 @@
 
 #define BODY_MAX (FRAME_MAX - FRAME_HDR)
 
-/* Packets taken in one turn of the loop: more would let one peer keep the others waiting. */
-#define BURST 64
+/* Batches of packets taken in one turn of the loop: more would let one peer keep the others waiting. */
+#define BURST (64 / CTL_BATCH)
 
 /* What a queued descriptor counts for in the bound: open files are dearer than bytes. */
 #define FD_WEIGHT 256u
@@ -174,27 +174,40 @@ static void hand_up(struct chan *c, uint8_t *packet, size_t len, int *fds, size_
         fd_close_all(fds, n_fds);
 }
 
-/* Takes one packet in. False: there is none. */
+/* One packet, whatever it is; when the channel has come to its end meanwhile, it is dropped. */
+static void take_packet(struct chan *c, struct ctl_packet *p)
+{
+        if (c->failed || c->closed)
+                fd_close_all(p->fds, p->n_fds);
+        else if (p->len > 0)
+                hand_up(c, p->buf, (size_t)p->len, p->fds, p->n_fds);
+        else if (p->len == -EMSGSIZE)
+                c->ops->packet(c->ctx, -EMSGSIZE, NULL, NULL, 0, NULL, 0);
+        else
+                fail(c, (int)p->len);
+}
+
+/* Takes in what is there. False: no more, for now. */
 static bool take_in(struct chan *c)
 {
-        uint8_t packet[FRAME_MAX];
-        int     fds[CTL_FDS_MAX];
-        size_t  n_fds;
-        ssize_t len = ctl_recv(c->sock, packet, fds, &n_fds, MSG_DONTWAIT);
+        uint8_t           room[CTL_BATCH][FRAME_MAX];
+        struct ctl_packet p[CTL_BATCH];
+        int               n;
 
-        if (len > 0)
-                hand_up(c, packet, (size_t)len, fds, n_fds);
-        else if (len == -EMSGSIZE)
-                c->ops->packet(c->ctx, -EMSGSIZE, NULL, NULL, 0, NULL, 0);
-        else if (len != -EAGAIN)
-                fail(c, (int)len);
-        return len != -EAGAIN;
+        for (size_t i = 0; i < CTL_BATCH; i++)
+                p[i].buf = room[i];
+        n = ctl_recv_batch(c->sock, p, CTL_BATCH);
+        for (int i = 0; i < n; i++)
+                take_packet(c, &p[i]);
+        if (n < 0 && n != -EAGAIN)
+                fail(c, n);
+        return n == (int)CTL_BATCH;
 }
 
 static void on_ready(uv_poll_t *poll, int status, int events)
 {
         struct chan *c    = poll->data;
-        int          room = BURST;
+        int          room = (int)BURST;
 
         /* libuv says EBADF for any error of the socket; of this kind it is that the peer left packets unread.
          */

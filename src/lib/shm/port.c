@@ -199,22 +199,16 @@ int port_reset(int memfd)
         return n == (ssize_t)sizeof(zeros) ? 0 : n < 0 ? -errno : -EIO;
 }
 
-bool port_has_ended(int memfd, unsigned side)
+void port_inspect(int memfd, struct port_facts *facts)
 {
-        uint32_t end = PORT_OPEN;
-        off_t    at = (off_t)(offsetof(struct port_ctl, end) + side * sizeof(((struct port_ctl *)0)->end[0]));
+        struct port_ctl ctl;
 
-        return pread(memfd, &end, sizeof(end), at) == (ssize_t)sizeof(end) && end != PORT_OPEN;
-}
-
-void port_bytes(int memfd, uint64_t bytes[2])
-{
+        *facts = (struct port_facts){0};
+        if (pread(memfd, &ctl, sizeof(ctl), 0) != (ssize_t)sizeof(ctl))
+                return;
         for (unsigned i = 0; i < 2; i++) {
-                off_t at = (off_t)(offsetof(struct port_ctl, ring) + i * sizeof(struct ring_ctl) +
-                                   offsetof(struct ring_ctl, bytes));
-
-                if (pread(memfd, &bytes[i], sizeof(bytes[i]), at) != (ssize_t)sizeof(bytes[i]))
-                        bytes[i] = 0;
+                facts->bytes[i] = atomic_load_explicit(&ctl.ring[i].bytes, memory_order_relaxed);
+                facts->ended[i] = atomic_load_explicit(&ctl.end[i].word, memory_order_relaxed) != PORT_OPEN;
         }
 }
 

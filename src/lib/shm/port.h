@@ -106,14 +106,14 @@ void port_bury(int memfd, unsigned side, int bell);
 /* For irmd: makes the memory new, once both sides have parted from it. 0 or -errno. */
 int port_reset(int memfd);
 
-/* For irmd: whether @side has said in the port @memfd that it has ended. */
-bool port_has_ended(int memfd, unsigned side);
+/* What the sides of a port say of themselves. */
+struct port_facts {
+        bool     ended[2];
+        uint64_t bytes[2]; /* of the application, that the side has sent */
+};
 
-/*
- * For irmd: how many bytes of the application each side has sent through the port @memfd, by its own account.
- * Zeros when that cannot be read.
- */
-void port_bytes(int memfd, uint64_t bytes[2]);
+/* For irmd: looks into the port @memfd. Zeros when it cannot be read. */
+void port_inspect(int memfd, struct port_facts *facts);
 
 /* What the peer says of itself. */
 enum port_end port_peer(const struct port *p);
