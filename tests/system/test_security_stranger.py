@@ -5,6 +5,7 @@ import errno
 import os
 
 import pytest
+from cryptography.exceptions import InvalidTag
 
 import oap
 import pki as certificates
@@ -118,6 +119,32 @@ def test_server_by_the_specification_C21(scene):
             assert (up["send_secret"], up["recv_secret"]) == (made[-1].keys.c2s, made[-1].keys.s2c)
             accepting.result()
         scene.accepting = None
+
+
+def test_long_term_keys_open_nothing_C23(scene):
+    """C23: a recorded handshake, and later the private keys of both sides: nothing that they give opens the response."""
+    alice, service = (certificates.new_key("p384") for _ in range(2))
+    scene.tree.server(scene.pki.root.issue("service", key=service))
+    scene.reload()
+    scene.tree.put("client/default/enc.cfg", "suite = p384\n")
+    scene.reload()
+    stranger = asks(scene, credential=scene.pki.root.issue("alice", key=alice), suite=oap.P384)
+    accepting = scene.accept()
+    scene.client.ask("alloc", "service")
+    accepting.result()
+    response = scene.wire.responses[-1]
+    assert stranger.take(response).certs  # who has the ephemeral key can
+    m = oap.Message(response)
+    shares = [stranger.ephemeral.key.public_key(), point(m.kex), alice.public_key(), service.public_key()]
+    for key in (alice, service):
+        for share in shares:
+            keys = oap.Keys(stranger.ctx, stranger.request, m.head, key.exchange(certificates.ec.ECDH(), share))
+            with pytest.raises(InvalidTag):
+                keys.open(m.rest)
+
+
+def point(share):
+    return certificates.ec.EllipticCurvePublicKey.from_encoded_point(certificates.ec.SECP384R1(), share)
 
 
 # -- requests that are wrong
