@@ -1,7 +1,6 @@
 #include "handshake.h"
 
 #include <errno.h>
-#include <openssl/rand.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -70,6 +69,8 @@ static struct handshake *handshake_new(struct flow *f, const struct identity *id
 
 static void drop_in(struct handshake *h)
 {
+        if (h->in != NULL)
+                explicit_bzero(h->in, h->in_len); /* first data may be anything */
         free(h->in);
         h->in     = NULL;
         h->in_len = 0;
@@ -121,7 +122,7 @@ int handshake_client(struct handshake **out, struct flow *f, const char *princip
 
         if (r != OAP_OK)
                 return r;
-        if (RAND_bytes(random, sizeof(random)) != 1)
+        if (!security_draw_id(f->irmd->security, random))
                 return OAP_INTERNAL;
         h = handshake_new(f, id, &st);
         if (h == NULL)

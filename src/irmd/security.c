@@ -1,6 +1,7 @@
 #include "security.h"
 
 #include <errno.h>
+#include <openssl/rand.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -247,6 +248,17 @@ enum oap_reason security_server(const struct security *s, const char *name, bool
         *id = creds_server(s->creds, name);
         r   = holdings(s, *id, ROLE_CLIENT, local, &h);
         return r == OAP_OK ? stance_server(&h, st) : r;
+}
+
+bool security_draw_id(struct security *s, uint8_t id[OAP_ID])
+{
+        if (s->n_ids == 0) {
+                if (RAND_bytes((uint8_t *)s->ids, sizeof(s->ids)) != 1)
+                        return false;
+                s->n_ids = sizeof(s->ids) / sizeof(s->ids[0]);
+        }
+        memcpy(id, s->ids[--s->n_ids], OAP_ID);
+        return true;
 }
 
 int64_t security_skew_ns(const struct security *s)

@@ -38,6 +38,8 @@ struct security {
         struct sources     *sources;
         struct watch       *watch;
         struct pace         pace;
+        uint8_t             ids[64][OAP_ID]; /* drawn ahead: one by one they would cost as much as the rest */
+        size_t              n_ids;
         int                 horizon_fd;
         uv_mutex_t          horizon_lock;
         int64_t             horizon_ns; /* what is in the file; of the lock, writers are threads */
@@ -66,6 +68,9 @@ enum oap_reason security_client(const struct security *s, const char *principal,
                                 struct stance *st, const struct identity **id);
 enum oap_reason security_server(const struct security *s, const char *name, bool local, struct stance *st,
                                 const struct identity **id);
+
+/* Draws the number of a handshake. False: OpenSSL has no randomness. */
+bool security_draw_id(struct security *s, uint8_t id[OAP_ID]);
 
 /* ± of the clock that requests may have, ns. */
 int64_t security_skew_ns(const struct security *s);

@@ -612,8 +612,9 @@ static void test_hang_up(void **state)
 /* irmd gives the memory to the next flow of the same two processes, who have kept it mapped. */
 static void test_memory_comes_back(void **state)
 {
-        struct rig      *g = *state;
-        struct port_ctl *mapping[2];
+        struct rig       *g = *state;
+        struct port_ctl  *mapping[2];
+        struct port_facts facts;
 
         fill(&g->p[0]);
         fill(&g->p[1]);
@@ -623,13 +624,15 @@ static void test_memory_comes_back(void **state)
                 assert_null(port_part(&g->p[s]));
                 fd_close(&g->bell[s].keeper);
                 assert_int_equal(bell_create(&g->bell[s]), 0);
-                assert_true(port_has_ended(g->memfd, s));
+                port_inspect(g->memfd, &facts);
+                assert_true(facts.ended[s]);
         }
         assert_int_equal(port_reset(g->memfd), 0);
         for (unsigned s = 0; s < 2; s++)
                 port_reopen(&g->p[s], mapping[s], s, g->bell[s].own, g->bell[!s].other);
         for (unsigned s = 0; s < 2; s++) {
-                assert_false(port_has_ended(g->memfd, s));
+                port_inspect(g->memfd, &facts);
+                assert_false(facts.ended[s]);
                 assert_int_equal(port_peer(&g->p[s]), PORT_OPEN);
                 assert_false(readable(&g->p[s]));
         }

@@ -138,6 +138,8 @@ static enum oap_reason sign_request(struct oap_client *c)
 
         if (!c->side.stance.sign)
                 return OAP_OK;
+        if (side_context(&c->side) != OAP_OK)
+                return OAP_INTERNAL;
         if (schedule_client_text(&t, c->side.ctx, (struct span){c->request.p, c->request.len}) < 0)
                 return OAP_INTERNAL;
         return draft_sign(&c->request, &c->side, &t);
@@ -152,8 +154,6 @@ enum oap_reason oap_client_request(struct oap_client *c, int64_t wall_ns, struct
         if (r == OAP_OK)
                 r = sign_request(c);
         *request = (struct span){c->request.p, c->request.len};
-        if (r == OAP_OK && sha384(c->side.request, (struct piece[]){{request->p, request->len}}, 1) < 0)
-                r = OAP_INTERNAL;
         return step(c, r, ASKED);
 }
 
@@ -226,8 +226,11 @@ static enum oap_reason take_response(struct oap_client *c, const uint8_t *msg, s
 
         if (r != OAP_OK)
                 return r;
+        if (h.suite != SUITE_PLAIN || h.auth)
+                r = side_bind(&c->side, (struct span){c->request.p, c->request.len});
         head = (struct span){msg, len - sealed.len};
-        r    = open_body(c, head, kex, sealed);
+        if (r == OAP_OK)
+                r = open_body(c, head, kex, sealed);
         if (r != OAP_OK)
                 return r;
         if (!oap_body_get((struct span){c->answer, c->answer_len}, h.auth, &c->body))

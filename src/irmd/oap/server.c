@@ -129,6 +129,8 @@ static enum oap_reason check_fresh(struct oap_server *s, struct replay *replay, 
         struct span     own  = {s->request, s->request_len - s->body.sig.len};
         enum oap_reason r    = OAP_CLOCK;
 
+        if (side_context(&s->side) != OAP_OK)
+                return OAP_INTERNAL;
         if (schedule_client_text(&s->text, s->side.ctx, own) < 0 ||
             schedule_replay_key(&s->text, s->replay_key) < 0)
                 return OAP_INTERNAL;
@@ -166,8 +168,8 @@ enum oap_reason oap_server_verify(struct oap_server *s, int64_t wall_ns)
 {
         enum oap_reason r = due(s, BEGUN);
 
-        if (r == OAP_OK && sha384(s->side.request, (struct piece[]){{s->request, s->request_len}}, 1) < 0)
-                r = OAP_INTERNAL;
+        if (r == OAP_OK && (s->head.suite != SUITE_PLAIN || s->side.stance.sign))
+                r = side_bind(&s->side, (struct span){s->request, s->request_len});
         if (r == OAP_OK && s->head.auth)
                 r = side_verify(&s->side, &s->body, &s->text, wall_ns);
         return step(s, r, VERIFIED);

@@ -14,10 +14,30 @@ _Static_assert(OAP_HDR + KEX_PUBLIC_MAX + 4 + OAP_CERTS_BYTES + OAP_DATA_MAX + S
 
 bool side_open(struct side *s, const struct oap_context *ctx)
 {
-        if (!str_copy(s->dst, sizeof(s->dst), ctx->dst) || schedule_context(s->ctx, ctx) < 0)
+        if (!str_copy(s->dst, sizeof(s->dst), ctx->dst) || s->dst[0] == '\0')
                 return false;
+        memcpy(s->qos, ctx->qos, sizeof(s->qos));
         s->secret = secret_alloc(sizeof(*s->secret));
         return s->secret != NULL;
+}
+
+enum oap_reason side_context(struct side *s)
+{
+        struct oap_context ctx = {.dst = s->dst};
+
+        memcpy(ctx.qos, s->qos, sizeof(ctx.qos));
+        return schedule_context(s->ctx, &ctx) < 0 ? OAP_INTERNAL : OAP_OK;
+}
+
+enum oap_reason side_bind(struct side *s, struct span request)
+{
+        if (s->bound)
+                return OAP_OK;
+        if (side_context(s) != OAP_OK ||
+            sha384(s->request, (struct piece[]){{request.p, request.len}}, 1) < 0)
+                return OAP_INTERNAL;
+        s->bound = true;
+        return OAP_OK;
 }
 
 void side_close(struct side *s)

@@ -22,8 +22,10 @@ struct side {
         const struct identity *identity;
         struct chains         *chains;
         char                   dst[256];
-        uint8_t                ctx[SHA384_LEN];     /* hash of the context */
-        uint8_t                request[SHA384_LEN]; /* hash of the request */
+        uint8_t                qos[OAP_QOS_WIRE];
+        bool                   bound;               /* the two hashes are there */
+        uint8_t                ctx[SHA384_LEN];     /* of the context           */
+        uint8_t                request[SHA384_LEN]; /* of the whole request     */
         struct side_secrets   *secret;              /* NULL once refused */
         struct leaf            peer;
         struct oap_facts       facts;
@@ -32,6 +34,13 @@ struct side {
 /* @s has role, stance and credentials; the rest is made here. False: out of memory, or the name is none. */
 bool side_open(struct side *s, const struct oap_context *ctx);
 void side_close(struct side *s); /* of whatever side_open() left behind */
+
+/*
+ * The hash of the context, which a plain handshake without signatures never needs; and, once the request is whole, both.
+ * OAP_OK or OAP_INTERNAL.
+ */
+enum oap_reason side_context(struct side *s);
+enum oap_reason side_bind(struct side *s, struct span request);
 
 /* Whether our own credentials, anchors and policy can be used at all: the caller's stance alone is not believed. */
 enum oap_reason side_usable(const struct side *s);
