@@ -49,7 +49,8 @@ def bits_of(message):
 
 
 def flips(message):
-    return [lambda oap, bit=bit: wire.flip(oap, bit) for bit in bits_of(message)]
+    # Signatures are not all of the same length.
+    return [lambda oap, bit=bit: wire.flip(oap, min(bit, 8 * len(oap) - 1)) for bit in bits_of(message)]
 
 
 def lengths_of(message):
@@ -57,7 +58,6 @@ def lengths_of(message):
 
 
 def cuts(message):
-    # Signatures are not all of the same length.
     return [lambda oap, n=n: oap[:min(n, len(oap) - 1)] for n in lengths_of(message)] + [lambda oap: oap + b"\0"]
 
 
