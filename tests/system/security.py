@@ -6,20 +6,11 @@ import os
 import shutil
 from pathlib import Path
 
-import pytest
-
 import o7s
-from puppet import Failed
+from pki import pem
 
 # All but rule 5: a flow between two processes of this host is treated as one between hosts.
 REMOTE = "local = as-remote\n"
-
-
-def refuses(call, *args):
-    """The code that @call fails with."""
-    with pytest.raises(Failed) as failed:
-        call(*args)
-    return failed.value.code
 
 
 class Tree:
@@ -56,10 +47,10 @@ class Tree:
     def anchors(self, *authorities, role=None):
         folder = Path("cacert") / role if role else Path("cacert")
         for i, authority in enumerate(authorities):
-            self.put(folder / ("ca%d.pem" % i), o7s_pem(authority))
+            self.put(folder / ("ca%d.pem" % i), pem(authority.certificate))
 
     def revoke(self, credential, name="revoked.pem"):
-        return self.put(Path("untrusted") / name, o7s_pem(credential))
+        return self.put(Path("untrusted") / name, pem(credential.certificate))
 
     def identity(self, role, name, credential, policy=None):
         """role: server or client."""
@@ -87,12 +78,6 @@ class Tree:
             path.unlink()
 
 
-def o7s_pem(credential):
-    """The certificate itself, without what is above it."""
-    import pki
-    return pki.pem(credential.certificate)
-
-
 class Audit:
     """<state-dir>/audit.jsonl. Lines are dicts; a line that is none fails the test."""
 
@@ -113,10 +98,6 @@ class Audit:
             return o7s.eventually(lambda: self.lines(**wanted), timeout)[-1]
         except AssertionError:
             raise AssertionError("no line with %r in\n%s" % (wanted, self.text())) from None
-
-    def flow(self, oap, end):
-        """The events of one end."""
-        return [line for line in self.lines(oap_id=oap, end=end)]
 
 
 def matches(line, wanted):

@@ -48,7 +48,7 @@ def test_no_verb(control):
     lives_on(control)
 
 
-@pytest.mark.parametrize("number", [7, 15, 33, 1000, 536870911])
+@pytest.mark.parametrize("number", [7, 15, 35, 1000, 536870911])
 def test_unknown_verb(control, number):
     refused({"reason": "", **control.call_body(length_delimited(number, b""))},
             errno.EPROTO, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL)

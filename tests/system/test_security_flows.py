@@ -345,7 +345,7 @@ def test_scribbling_peer_ends_only_its_own_flow_D6(scene, seed):
     attacker = scene.irmd.puppet()
     honest = scene.connect()
     _, attacked = scene.connect(attacker)
-    scene.server.set_timeout(attacked, "rcv", 2000)
+    scene.server.set_timeout(attacked, "rcv", 500)
     reading = scene.server.begin_read(attacked)
     assert attacker.ask("scribble", 200, seed)["areas"] == 1
     assert reading.reply(10)["r"] <= 0

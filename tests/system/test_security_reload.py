@@ -10,9 +10,8 @@ import time
 import pytest
 
 import o7s
-import pki as certificates
 from puppet import EAUTH
-from security import REMOTE
+from security import REMOTE, Scene
 
 SOON = 1  # s
 
@@ -154,9 +153,7 @@ def test_credentials_that_come_later(scene, fresh):
 
 def test_whole_tree_that_comes_later(make_instance, pki):
     """The daemon was started before there was a directory at all."""
-    import security
-    irmd = make_instance(start=False)
-    scene = security.Scene(irmd, pki)
+    scene = Scene(make_instance(start=False), pki)
     shutil.rmtree(scene.tree.root)
     scene.start()
     assert scene.works()[0]["encrypted"] == 0
