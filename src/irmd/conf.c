@@ -125,14 +125,11 @@ static bool default_state_dir(char *dst)
         const char *xdg  = getenv("XDG_STATE_HOME");
         const char *home = getenv("HOME");
 
-        if (geteuid() == 0)
-                snprintf(path, sizeof(path), "%s", O7S_STATE_DIR);
-        else if (xdg != NULL && xdg[0] == '/')
+        snprintf(path, sizeof(path), "%s", O7S_STATE_DIR);
+        if (geteuid() != 0 && xdg != NULL && xdg[0] == '/')
                 snprintf(path, sizeof(path), "%s/ouroboros", xdg);
-        else if (home != NULL && home[0] == '/')
+        else if (geteuid() != 0 && home != NULL && home[0] == '/')
                 snprintf(path, sizeof(path), "%s/.local/state/ouroboros", home);
-        else
-                snprintf(path, sizeof(path), "%s", O7S_STATE_DIR);
         return default_dir(dst, "OUROBOROS_STATE_DIR", path);
 }
 

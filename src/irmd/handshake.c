@@ -490,7 +490,9 @@ int handshake_respond(struct handshake *h, struct span data, handshake_fn *done)
         if (oap_server_is_light(h->server)) {
                 enum oap_reason r = agree(h);
 
-                return respond(h, r == OAP_OK ? sign(h) : r);
+                if (r == OAP_OK)
+                        r = sign(h);
+                return respond(h, (int)r);
         }
         return start(h, &(struct plan){.fn        = agree,
                                        .kind      = PACE_AGREE,
