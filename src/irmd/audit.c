@@ -32,6 +32,7 @@ struct audit {
         char              *path;
         int                fd, socket; /* -1: no journal */
         bool               fragment;   /* the file ends in the middle of a line */
+        bool               is_new;     /* it had nothing in it */
         bool               stuck;      /* the file could not be written, and the log says so */
         struct line        line;       /* in the making */
         struct text        pending;
@@ -62,6 +63,18 @@ static bool ends_in_fragment(int fd)
 
         return fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_size > 0 &&
                pread(fd, &last, 1, st.st_size - 1) == 1 && last != '\n';
+}
+
+static bool is_empty(int fd)
+{
+        struct stat st;
+
+        return fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_size == 0;
+}
+
+bool audit_is_new(const struct audit *a)
+{
+        return a->is_new;
 }
 
 /* Where the line that is written in part begins. */
@@ -202,6 +215,7 @@ static int open_all(struct audit *a, const char *path, const char *journal)
         if (a->fd < 0)
                 return a->fd;
         a->fragment = ends_in_fragment(a->fd);
+        a->is_new   = is_empty(a->fd);
         return journal != NULL ? open_journal(a, journal) : 0;
 }
 

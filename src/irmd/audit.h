@@ -29,6 +29,9 @@ void audit_close(struct audit *a); /* flushes; takes NULL */
 int  audit_reopen(struct audit *a);
 void audit_flush(struct audit *a);
 
+/* Whether the file had nothing in it when it was opened: no daemon ran with this state directory before. */
+bool audit_is_new(const struct audit *a);
+
 /* Whether audit_flush() has something to do. */
 bool audit_pending(const struct audit *a);
 

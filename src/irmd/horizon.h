@@ -3,7 +3,8 @@
  * any more, so that a request that was accepted before a restart is not accepted again (oap/replay.h).
  *
  * A daemon that has lost the file must refuse what could have been accepted before: everything up to a skew from now.
- * One that never ran with this state directory has accepted nothing: there, the time of its start is enough.
+ * One that never ran with this state directory (there is no audit log either) has accepted nothing: there, the time of
+ * its start is enough.
  */
 #ifndef O7S_IRMD_HORIZON_H
 #define O7S_IRMD_HORIZON_H

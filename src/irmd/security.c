@@ -283,7 +283,8 @@ static int open_replay(struct security *s)
                 log_err("%s/horizon: %s", dir, strerror(-s->horizon_fd));
                 return -1;
         }
-        s->replay = replay_create(REPLAY_MAX, first ? now_ns : kept_ns, now_ns, security_skew_ns(s));
+        s->replay = replay_create(REPLAY_MAX, first && audit_is_new(s->irmd->audit) ? now_ns : kept_ns,
+                                  now_ns, security_skew_ns(s));
         return s->replay == NULL ? -1 : 0;
 }
 
