@@ -1,6 +1,8 @@
 """Who may do what: management is for root, the daemon's own user and the group ouroboros; flows are for everybody."""
 import errno
 import os
+import re
+from pathlib import Path
 
 import pytest
 
@@ -161,3 +163,29 @@ def test_files_of_the_daemon(irmd_each_way):
     irmd = irmd_each_way
     assert os.stat(irmd.socket_path).st_mode & 0o777 == 0o666
     assert os.stat(irmd.runtime).st_mode & 0o022 == 0
+
+
+def _sources_of(root, seeds):
+    """The C files that @seeds are built from, by their includes: a header brings its source."""
+    found, todo = set(), list(seeds)
+    while todo:
+        source = todo.pop()
+        if source in found or not (root / source).exists():
+            continue
+        found.add(source)
+        for name in re.findall(r'^#include "([^"]+)"', (root / source).read_text(), re.M):
+            here = [Path("src/lib") / name, Path("src/irmd") / name]
+            todo += [h for h in here if (root / h).exists()] + [h.with_suffix(".c") for h in here]
+    return {str(f) for f in found}
+
+
+def test_list_of_what_runs_as_root_C41():
+    """C41: doc/architecture.md names every file that runs as root, and says how much it is."""
+    root = Path(__file__).resolve().parents[2]
+    text = (root / "doc/architecture.md").read_text()
+    part = text[text.index("What runs as root is this, some"):]
+    listed = set(re.findall(r"`(src/[^`]+)`", part[:part.index("**Who calls**")]))
+    built = _sources_of(root, [Path("src/irmd/spawner.c"), Path("src/irmd/conf.c")]) | {"src/irmd/main.c"}
+    assert {f for f in built if f.endswith(".c")} <= listed
+    lines = sum(len((root / f).read_text().splitlines()) for f in listed)
+    assert abs(lines - int(part.split()[7].replace(",", ""))) < 150
