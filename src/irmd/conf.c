@@ -22,6 +22,7 @@ static const struct {
         {"connections-per-user", offsetof(struct limits, connections_per_user)},
         {"backlog", offsetof(struct limits, backlog)},
         {"alloc-timeout-ms", offsetof(struct limits, alloc_timeout_ms)},
+        {"signed-requests", offsetof(struct limits, signed_requests)},
 };
 
 #define N_LIMITS (sizeof(limit_names) / sizeof(limit_names[0]))
@@ -42,6 +43,7 @@ static struct limits default_limits(void)
                 .connections_per_user = 4096,
                 .backlog              = 128,
                 .alloc_timeout_ms     = 20000,
+                .signed_requests      = 1u << 20,
         };
 }
 

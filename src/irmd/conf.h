@@ -18,6 +18,7 @@ struct limits {
         uint64_t connections_per_user;
         uint64_t backlog; /* flows that wait for an accepting process, per name */
         uint64_t alloc_timeout_ms;
+        uint64_t signed_requests; /* remembered against replay; a sixteenth is of one identity */
 };
 
 /* Room for a directory, so that a path in it still fits PATH_MAX. */

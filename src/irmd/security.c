@@ -20,10 +20,8 @@
 #include "watch.h"
 #include "work.h"
 
-#define WORK_MAX   512  /* public-key jobs at once: what two cores do in a quarter of a second */
-#define CHAINS_MAX 4096 /* verified chains that are remembered */
-#define REPLAY_MAX \
-        (1u << 20) /* a sixteenth is of one identity: 2,000 a second, for the half minute of the window */
+#define WORK_MAX     512  /* public-key jobs at once: what two cores do in a quarter of a second */
+#define CHAINS_MAX   4096 /* verified chains that are remembered */
 #define SOURCES_MAX  4096
 #define SOURCE_SHARE 256 /* handshakes of one source at once */
 
@@ -283,8 +281,12 @@ static int open_replay(struct security *s)
                 log_err("%s/horizon: %s", dir, strerror(-s->horizon_fd));
                 return -1;
         }
-        s->replay = replay_create(REPLAY_MAX, first && audit_is_new(s->irmd->audit) ? now_ns : kept_ns,
-                                  now_ns, security_skew_ns(s));
+        s->replay = replay_create(s->irmd->conf->limits.signed_requests,
+                                  first && audit_is_new(s->irmd->audit) ? now_ns : kept_ns, now_ns,
+                                  security_skew_ns(s));
+        if (s->replay == NULL)
+                log_err("no memory to remember %llu signed requests (limit signed-requests)",
+                        (unsigned long long)s->irmd->conf->limits.signed_requests);
         return s->replay == NULL ? -1 : 0;
 }
 

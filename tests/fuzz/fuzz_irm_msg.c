@@ -19,6 +19,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "audit.h"
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/log.h"
@@ -31,6 +32,7 @@
 #include "name.h"
 #include "proc.h"
 #include "quota.h"
+#include "security.h"
 #include "spawn.h"
 #include "spawn.pb-c.h"
 
@@ -175,11 +177,15 @@ static void world_open(struct world *w)
                                 .bytes_per_user       = 64 << 20,
                                 .connections_per_user = 16,
                                 .backlog              = 4,
-                                .alloc_timeout_ms     = 20000};
+                                .alloc_timeout_ms     = 20000,
+                                .signed_requests      = 64};
 
         *w = (struct world){
                 .conf = {.limits = limits}, .ipcp = -1, .last_pid = PID_FIRST, .last_id = ID_FIRST - 1};
         memcpy(w->conf.ipcp_dir, ipcp_dir, sizeof(ipcp_dir));
+        memcpy(w->conf.config_dir, ipcp_dir,
+               sizeof(ipcp_dir)); /* no credentials: handshakes are not at stake here */
+        memcpy(w->conf.state_dir, ipcp_dir, sizeof(ipcp_dir));
         w->irmd =
                 (struct irmd){.conf = &w->conf, .uid = getuid(), .listen_fd = -1, .born_ns = clock_now_ns()};
         must(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) == 0);
@@ -191,6 +197,9 @@ static void world_open(struct world *w)
         keeps_init(&w->irmd.keeps, w->irmd.quotas, FDS);
         w->irmd.ticker = ticker_open(&w->irmd.loop, due, &w->irmd);
         w->irmd.spawn  = spawn_open(&w->irmd.loop, ends[0], &spawn_ops, &w->irmd);
+        must(audit_open(&w->irmd.audit, "/dev/null", NULL) == 0);
+        w->irmd.security = security_open(&w->irmd);
+        must(w->irmd.security != NULL);
         for (int i = 0; i < N_APPS; i++)
                 w->app[i] = app_open(w);
         settle(w);
@@ -211,6 +220,8 @@ static void world_close(struct world *w)
         must(w->irmd.flows == NULL);
         while (w->irmd.names != NULL)
                 name_destroy(w->irmd.names);
+        security_close(w->irmd.security);
+        audit_close(w->irmd.audit);
         spawn_close(w->irmd.spawn);
         ticker_close(w->irmd.ticker);
         uv_run(&w->irmd.loop, UV_RUN_DEFAULT);
@@ -312,6 +323,8 @@ static void remove_ipcp_dir(void)
         char path[IPCP_PATH];
 
         ipcp_path(path);
+        unlink(path);
+        snprintf(path, sizeof(path), "%s/horizon", ipcp_dir);
         unlink(path);
         rmdir(ipcp_dir);
 }
