@@ -237,6 +237,8 @@ def test_flags_are_what_was_set(pair):
 
 def test_queue_lengths(pair):
     client, fd, server, peer_fd = pair
+    server.set_flags(peer_fd, puppet.DEFAULT | puppet.RNOBLOCK)
+    fails(errno.EAGAIN, errno.EAGAIN, server.read, peer_fd)  # an encrypted flow begins with a record of the client's
     assert client.ask("queued", fd) | {"id": 0} == {"id": 0, "r": 0, "errno": 0, "rx": 0, "tx": 0}
     client.write_zeros(fd, 1000)
     assert 1000 <= client.ask("queued", fd)["tx"] < 1100
