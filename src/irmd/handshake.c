@@ -191,6 +191,7 @@ static int64_t spent_ns(void)
         return clock_length_ns(&ts);
 }
 
+/* On a thread, which may not have had a processor all the time. */
 static void run(struct job *j)
 {
         struct step *s    = (struct step *)(void *)j;
@@ -198,6 +199,15 @@ static void run(struct job *j)
 
         s->result  = s->fn(s->handshake);
         s->took_ns = spent_ns() - from;
+}
+
+/* On the loop, by the clock that costs no system call. */
+static void run_here(struct step *s)
+{
+        int64_t from = clock_now_ns();
+
+        s->result  = s->fn(s->handshake);
+        s->took_ns = clock_now_ns() - from;
 }
 
 static enum suite suite_of(const struct handshake *h)
@@ -283,9 +293,9 @@ static int start(struct handshake *h, const struct plan *p)
         set_step(&h->step[1], p->also, p->also_kind);
         if (known &&
             pace_now(&h->security->pace, suite_of(h), p->kind, p->also != NULL ? p->also_kind : PACE_N)) {
-                run(&h->step[0].job);
+                run_here(&h->step[0]);
                 if (p->also != NULL)
-                        run(&h->step[1].job);
+                        run_here(&h->step[1]);
                 return p->next(h, result_of(h, true));
         }
         hand_over(h, &h->step[0], known);

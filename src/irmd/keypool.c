@@ -2,7 +2,11 @@
 
 #include <stdlib.h>
 
-#define AHEAD 32 /* key pairs of a suite and role */
+#include "base/clock.h"
+
+#define AHEAD    32        /* key pairs of a suite and role */
+#define ENOUGH   24        /* with that many, none are made */
+#define BATCH_NS NS_PER_MS /* handing work over costs too: several are made at once, for as long as this */
 
 struct shelf {
         struct kex *at[AHEAD];
@@ -19,7 +23,8 @@ struct keypool {
         /* of the job */
         enum role   role;
         enum suite  suite;
-        struct kex *made;
+        struct kex *made[AHEAD];
+        size_t      n_made, n_wanted;
 };
 
 struct keypool *keypool_open(struct work *w)
@@ -59,9 +64,16 @@ struct kex *keypool_take(struct keypool *p, enum role role, enum suite s)
 
 static void run(struct job *j)
 {
-        struct keypool *p = (struct keypool *)(void *)j;
+        struct keypool *p     = (struct keypool *)(void *)j;
+        int64_t         until = clock_now_ns() + BATCH_NS;
 
-        p->made = p->role == ROLE_CLIENT ? kex_client(p->suite) : kex_server(p->suite);
+        do {
+                struct kex *k = p->role == ROLE_CLIENT ? kex_client(p->suite) : kex_server(p->suite);
+
+                if (k == NULL)
+                        break;
+                p->made[p->n_made++] = k;
+        } while (p->n_made < p->n_wanted && clock_now_ns() < until);
 }
 
 static void done(struct job *j)
@@ -70,10 +82,10 @@ static void done(struct job *j)
         struct shelf   *sh = &p->shelf[p->role][p->suite];
 
         p->busy = false;
-        if (p->made != NULL)
-                sh->at[sh->n++] = p->made;
-        else
+        if (p->n_made == 0)
                 sh->used = false; /* out of memory: not again before somebody asks */
+        while (p->n_made > 0)
+                sh->at[sh->n++] = p->made[--p->n_made];
 }
 
 /* The emptiest of those that are used. */
@@ -85,11 +97,12 @@ static struct shelf *emptiest(struct keypool *p)
                 for (int s = SUITE_PLAIN + 1; s < SUITE_N; s++) {
                         struct shelf *sh = &p->shelf[role][s];
 
-                        if (!sh->used || sh->n == AHEAD || (best != NULL && sh->n >= best->n))
+                        if (!sh->used || sh->n >= ENOUGH || (best != NULL && sh->n >= best->n))
                                 continue;
-                        best     = sh;
-                        p->role  = (enum role)role;
-                        p->suite = (enum suite)s;
+                        best        = sh;
+                        p->n_wanted = AHEAD - sh->n;
+                        p->role     = (enum role)role;
+                        p->suite    = (enum suite)s;
                 }
         }
         return best;

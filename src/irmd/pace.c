@@ -2,8 +2,8 @@
 
 #include "base/clock.h"
 
-#define QUICK_NS (150 * NS_PER_US) /* what handing over costs, about */
-#define TURN_NS  (400 * NS_PER_US) /* of one turn                    */
+#define QUICK_NS (250 * NS_PER_US) /* the delay that handing over brings, about */
+#define TURN_NS  (500 * NS_PER_US) /* of one turn                    */
 #define WEIGHT   8                 /* of the past, when it was worse */
 
 void pace_turn(struct pace *p)
