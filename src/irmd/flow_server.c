@@ -12,6 +12,7 @@
 #include "handshake.h"
 #include "ipcp.h"
 #include "name.h"
+#include "place.h"
 #include "proc.h"
 
 static void enqueue(struct flow *f, struct name *n)
@@ -140,21 +141,31 @@ static void release_accept(struct flow *f)
         f->accept = NULL;
 }
 
+/* The same later, when other flows may have begun to wait for the process meanwhile. */
+static void pass_accept_on(struct flow *f)
+{
+        bool had = f->accept != NULL;
+
+        release_accept(f);
+        if (had)
+                place_serve(f->proc);
+}
+
 enum flow_state server_answer_refused(struct flow *f, const struct cause *c)
 {
-        release_accept(f);
+        pass_accept_on(f);
         return turn_away(f, c->result);
 }
 
 enum flow_state server_answer_timed_out(struct flow *f, const struct cause *c)
 {
-        release_accept(f);
+        pass_accept_on(f);
         return server_timed_out(f, c);
 }
 
 enum flow_state server_answer_closed(struct flow *f, const struct cause *c)
 {
-        release_accept(f);
+        pass_accept_on(f);
         return server_closed(f, c);
 }
 

@@ -7,7 +7,6 @@
 
 #define SHA384_LEN       48u
 #define HKDF_INFO_PIECES 4u
-#define HKDF_INFO_MAX    1024u
 
 /* One piece of what is hashed: pieces follow each other without anything between them. */
 struct piece {
@@ -23,8 +22,7 @@ int hkdf_extract(uint8_t prk[SHA384_LEN], const uint8_t *salt, size_t salt_len, 
                  size_t ikm_len);
 
 /*
- * Likewise; @info is the label and what follows it, at most HKDF_INFO_PIECES and HKDF_INFO_MAX bytes
- * together; @out_len is 1 to 255 * 48.
+ * Likewise; @info is the label and what follows it, at most HKDF_INFO_PIECES; @out_len is 1 to 255 * 48.
  */
 int hkdf_expand(uint8_t *out, size_t out_len, const uint8_t prk[SHA384_LEN], const struct piece *info,
                 size_t n);
