@@ -5,7 +5,6 @@
 #include "audit_line.h"
 
 #include <ctype.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -117,14 +116,11 @@ static size_t plain(const char *s, const char *end)
         return (size_t)(p - s);
 }
 
-/* Appends the @len bytes at @s, terminated somewhere behind them, in their form for JSON or for the journal. */
-static void put_value(struct text *t, const char *s, size_t len, bool json)
+/* The @len bytes at @s, terminated somewhere behind them, at @p in their form for JSON or for the journal. Returns the end. */
+static char *put_value(char *p, const char *s, size_t len, bool json)
 {
         const char *end = s + len;
-        char       *p   = reserve(t, len * (json ? JSON_PER_BYTE : JOURNAL_PER_BYTE));
 
-        if (p == NULL)
-                return;
         while (s < end) {
                 size_t n = plain(s, end);
 
@@ -144,45 +140,76 @@ static void put_value(struct text *t, const char *s, size_t len, bool json)
                 p = mempcpy(p, s, n);
                 s += n;
         }
-        t->len = (size_t)(p - t->p);
+        return p;
 }
 
-/* -- fields ---------------------------------------------------------------- */
+/* -- fields: one look for room each ---------------------------------------- */
+
+/* @p: where reserve() said; the text now ends at @end. */
+static void put_until(struct text *t, const char *end)
+{
+        t->len = (size_t)(end - t->p);
+}
+
+#define JSON_KEY 4u /* bytes around a key */
 
 /* ,"KEY": */
-static void put_json_key(struct text *t, const char *key)
+static char *put_json_key(char *p, const char *key, size_t n)
 {
-        size_t n = strlen(key);
-        char  *p = reserve(t, n + 4);
-
-        if (p == NULL)
-                return;
         *p++ = ',';
         *p++ = '"';
         p    = mempcpy(p, key, n);
         *p++ = '"';
-        *p   = ':';
-        t->len += n + 4;
+        *p++ = ':';
+        return p;
 }
 
-/* "O7S_KEY=" */
-static void put_journal_key(struct text *t, const char *key)
-{
-        size_t n = strlen(key);
-        char  *p;
+#define JOURNAL_KEY 5u
 
-        put_str(t, "O7S_");
-        p = reserve(t, n + 1);
+/* O7S_KEY= */
+static char *put_journal_key(char *p, const char *key, size_t n)
+{
+        p = mempcpy(p, "O7S_", 4);
+        for (size_t i = 0; i < n; i++)
+                *p++ = (char)toupper((unsigned char)key[i]);
+        *p++ = '=';
+        return p;
+}
+
+#define CUT     "..."
+#define CUT_LEN (sizeof(CUT) - 1)
+
+static void put_json_text(struct text *t, const char *key, size_t n, const char *value, size_t len, bool cuts)
+{
+        char *p = reserve(t, JSON_KEY + n + JSON_PER_BYTE * len + CUT_LEN + 2);
+
         if (p == NULL)
                 return;
-        for (size_t i = 0; i < n; i++)
-                p[i] = (char)toupper((unsigned char)key[i]);
-        p[n] = '=';
-        t->len += n + 1;
+        p    = put_json_key(p, key, n);
+        *p++ = '"';
+        p    = put_value(p, value, len, true);
+        p    = mempcpy(p, CUT, cuts ? CUT_LEN : 0);
+        *p++ = '"';
+        put_until(t, p);
+}
+
+static void put_journal_text(struct text *t, const char *key, size_t n, const char *value, size_t len,
+                             bool cuts)
+{
+        char *p = reserve(t, JOURNAL_KEY + n + JOURNAL_PER_BYTE * len + CUT_LEN + 1);
+
+        if (p == NULL)
+                return;
+        p    = put_journal_key(p, key, n);
+        p    = put_value(p, value, len, false);
+        p    = mempcpy(p, CUT, cuts ? CUT_LEN : 0);
+        *p++ = '\n';
+        put_until(t, p);
 }
 
 void line_text(struct line *l, const char *key, const char *value)
 {
+        size_t n    = strlen(key);
         size_t len  = value != NULL ? strnlen(value, LINE_VALUE_MAX + 1) : 0;
         bool   cuts = len > LINE_VALUE_MAX;
 
@@ -190,32 +217,33 @@ void line_text(struct line *l, const char *key, const char *value)
                 return;
         if (cuts)
                 len = LINE_VALUE_MAX;
-        put_json_key(&l->json, key);
-        put_str(&l->json, "\"");
-        put_value(&l->json, value, len, true);
-        put_str(&l->json, cuts ? "...\"" : "\"");
-        if (!l->journals)
-                return;
-        put_journal_key(&l->journal, key);
-        put_value(&l->journal, value, len, false);
-        put_str(&l->journal, cuts ? "...\n" : "\n");
+        put_json_text(&l->json, key, n, value, len, cuts);
+        if (l->journals)
+                put_journal_text(&l->journal, key, n, value, len, cuts);
 }
 
-/* A value that needs no escapes: as it is for JSON, and @len bytes at @bare for the journal. */
-static void put_field(struct line *l, const char *key, const char *json, const char *bare, size_t len)
+/* A value that needs no escapes: @json_len bytes for JSON, and @len of them at @bare for the journal. */
+static void put_field(struct line *l, const char *key, const char *json, size_t json_len, const char *bare,
+                      size_t len)
 {
-        put_json_key(&l->json, key);
-        put_str(&l->json, json);
+        size_t n = strlen(key);
+        char  *p = reserve(&l->json, JSON_KEY + n + json_len);
+
+        if (p != NULL)
+                put_until(&l->json, mempcpy(put_json_key(p, key, n), json, json_len));
         if (!l->journals)
                 return;
-        put_journal_key(&l->journal, key);
-        text_put(&l->journal, bare, len);
-        put_str(&l->journal, "\n");
+        p = reserve(&l->journal, JOURNAL_KEY + n + len + 1);
+        if (p == NULL)
+                return;
+        p    = mempcpy(put_journal_key(p, key, n), bare, len);
+        *p++ = '\n';
+        put_until(&l->journal, p);
 }
 
-static void put_bare(struct line *l, const char *key, const char *value)
+static void put_bare(struct line *l, const char *key, const char *value, size_t len)
 {
-        put_field(l, key, value, value, strlen(value));
+        put_field(l, key, value, len, value, len);
 }
 
 void line_hex(struct line *l, const char *key, const uint8_t *bytes, size_t n)
@@ -230,14 +258,12 @@ void line_hex(struct line *l, const char *key, const uint8_t *bytes, size_t n)
                 hex[at++] = digits[bytes[i] & 15];
         }
         hex[at++] = '"';
-        hex[at]   = '\0';
-        put_field(l, key, hex, hex + 1, at - 2);
+        put_field(l, key, hex, at, hex + 1, at - 2);
 }
 
-/* Decimal digits of @v into the end of @buf; returns where they begin. */
+/* Decimal digits of @v in front of @end; returns where they begin. */
 static char *digits_of(char *end, uint64_t v)
 {
-        *end = '\0';
         do {
                 *--end = (char)('0' + v % 10);
                 v /= 10;
@@ -248,32 +274,38 @@ static char *digits_of(char *end, uint64_t v)
 void line_int(struct line *l, const char *key, int64_t value)
 {
         char  buf[24];
-        char *p = digits_of(buf + sizeof(buf) - 1, value < 0 ? -(uint64_t)value : (uint64_t)value);
+        char *end = buf + sizeof(buf);
+        char *p   = digits_of(end, value < 0 ? -(uint64_t)value : (uint64_t)value);
 
         if (value < 0)
                 *--p = '-';
-        put_bare(l, key, p);
+        put_bare(l, key, p, (size_t)(end - p));
 }
 
 void line_uint(struct line *l, const char *key, uint64_t value)
 {
-        char buf[24];
+        char  buf[24];
+        char *end = buf + sizeof(buf);
+        char *p   = digits_of(end, value);
 
-        put_bare(l, key, digits_of(buf + sizeof(buf) - 1, value));
+        put_bare(l, key, p, (size_t)(end - p));
 }
 
 void line_bool(struct line *l, const char *key, bool value)
 {
-        put_bare(l, key, value ? "true" : "false");
+        put_bare(l, key, value ? "true" : "false", value ? 4 : 5);
 }
 
 void line_ms(struct line *l, const char *key, int64_t ns)
 {
-        char    buf[32];
-        int64_t us = (ns > 0 ? ns : 0) / NS_PER_US;
+        char     buf[32];
+        char    *end = buf + sizeof(buf);
+        uint64_t us  = (uint64_t)(ns > 0 ? ns : 0) / NS_PER_US;
+        char    *p   = digits_of(end, us % 1000 + 1000); /* its first digit is where the point goes */
 
-        snprintf(buf, sizeof(buf), "%" PRId64 ".%03" PRId64, us / 1000, us % 1000);
-        put_bare(l, key, buf);
+        *p = '.';
+        p  = digits_of(p, us / 1000);
+        put_bare(l, key, p, (size_t)(end - p));
 }
 
 /* -- lines ----------------------------------------------------------------- */

@@ -224,7 +224,11 @@ static void find_admin_group(struct irmd *d)
 
 static int irmd_open(struct irmd *d, const struct conf *conf, int spawner, size_t fds)
 {
-        *d = (struct irmd){.conf = conf, .uid = geteuid(), .listen_fd = -1, .born_ns = clock_now_ns()};
+        *d = (struct irmd){.conf         = conf,
+                           .uid          = geteuid(),
+                           .listen_fd    = -1,
+                           .keeps.fd_dir = -1,
+                           .born_ns      = clock_now_ns()};
         TAILQ_INIT(&d->ipcps);
         TAILQ_INIT(&d->procs);
         find_admin_group(d);

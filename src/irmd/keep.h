@@ -32,6 +32,7 @@ struct pair; /* two processes with memory set aside */
 /* All of them together. */
 struct keeps {
         struct quotas *quotas;
+        int            fd_dir; /* of our descriptors, for bells; -1: none */
         uint64_t       last_port_id;
         struct pair   *pairs;
         size_t         with_bells;

@@ -54,7 +54,7 @@ int ctl_send(int sock, const struct frame *f, const void *body, size_t len, cons
  */
 ssize_t ctl_recv(int sock, void *buf, int fds[CTL_FDS_MAX], size_t *n_fds, int flags);
 
-#define CTL_BATCH 2u
+#define CTL_BATCH 4u
 
 /* A packet that is received: @len is what ctl_recv() returns. */
 struct ctl_packet {

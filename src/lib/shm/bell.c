@@ -8,17 +8,23 @@
 
 #include "base/fd.h"
 
-static int reopen(int fd, int flags)
+/* @dir: of our descriptors, or -1. */
+static int reopen(int dir, int fd, int flags)
 {
         char path[32];
         int  r;
 
-        snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-        r = open(path, flags | O_NONBLOCK | O_CLOEXEC);
+        snprintf(path, sizeof(path), dir < 0 ? "/proc/self/fd/%d" : "%d", fd);
+        r = openat(dir < 0 ? AT_FDCWD : dir, path, flags | O_NONBLOCK | O_CLOEXEC);
         return r < 0 ? -errno : r;
 }
 
 int bell_create(struct bell *b)
+{
+        return bell_create_at(b, -1);
+}
+
+int bell_create_at(struct bell *b, int dir)
 {
         int p[2];
         int r = 0;
@@ -28,7 +34,7 @@ int bell_create(struct bell *b)
                 return -errno;
         b->own    = p[0];
         b->keeper = p[1];
-        b->other  = reopen(p[0], O_RDWR);
+        b->other  = reopen(dir, p[0], O_RDWR);
         if (b->other < 0) {
                 r = b->other;
                 bell_close(b);
@@ -55,7 +61,7 @@ void bell_ring(int end)
 
 int bell_open_own(int own)
 {
-        return reopen(own, O_WRONLY);
+        return reopen(-1, own, O_WRONLY);
 }
 
 void bell_ring_own(int own)

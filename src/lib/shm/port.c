@@ -193,7 +193,7 @@ void port_bury(int memfd, unsigned side, int bell)
 
 int port_reset(int memfd)
 {
-        static const uint8_t zeros[RING_PAGE];
+        static const uint8_t zeros[sizeof(struct port_ctl)];
         ssize_t              n = pwrite(memfd, zeros, sizeof(zeros), 0);
 
         return n == (ssize_t)sizeof(zeros) ? 0 : n < 0 ? -errno : -EIO;
