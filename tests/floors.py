@@ -16,7 +16,8 @@ FLOORS = {
     "src/lib/ctl": 3, "src/lib/loop": 3,
     "src/lib/dev": 4, "src/lib/irm": 4, "src/ipcpd/common": 4, "src/irmd/oap": 4,
     "src/irmd": 5, "src/ipcpd/local": 5,
-    "src/tools/irm": 5, "src/tools/oping": 5, "src/tools/oecho": 5, "src/tools/common": 5,
+    "src/tools/irm": 5, "src/tools/oping": 5, "src/tools/oecho": 5, "src/tools/operf": 5,
+    "src/tools/common": 5,
 }
 PROGRAMS = 5
 SHARED = "src/tools/common"  # what programs of floor 5 have in common

@@ -25,6 +25,14 @@
 #define FLOWFWNOPART  00020000 /* a message is written whole       */
 #define FLOWFDEFAULT  (FLOWFRDWR | FLOWFWNOPART)
 
+/*
+ * Flags of a flow in order over a layer (FRCTSFLAGS, FRCTGFLAGS). Between processes of one host there is nothing to set: what is written is
+ * there.
+ */
+#define FRCTFRTX     00000001 /* what is lost is sent again; cannot be set, the QoS says it                     */
+#define FRCTFRESCNTL 00000002 /* the receiver's window and congestion are heeded; cannot be set                 */
+#define FRCTFLINGER  00000004 /* flow_dealloc() waits until all that was written has arrived: set by default    */
+
 /* Commands; the comment is the type of the third argument. */
 #define FLOWSRCVTIMEO 00000001 /* const struct timespec *, NULL: none            */
 #define FLOWGRCVTIMEO 00000002 /* struct timespec *; none: -EPERM                */
@@ -35,6 +43,8 @@
 #define FLOWGFLAGS    00000007 /* uint32_t *                                     */
 #define FLOWGRXQLEN   00000010 /* size_t *: room taken by what waits to be read  */
 #define FLOWGTXQLEN   00000011 /* size_t *: the same of what the peer has to read */
+#define FRCTSFLAGS    00001000 /* uint32_t; other than in order over a layer: -EPERM */
+#define FRCTGFLAGS    00002000 /* uint32_t *; likewise                           */
 #define FLOWGPEER     00000020 /* struct flow_peer *                             */
 #define FLOWGINFO     00000021 /* struct flow_info *                             */
 #define FLOWGSTATS    00000022 /* struct flow_stats *                            */
@@ -76,6 +86,19 @@ struct flow_stats {
         uint64_t rx_messages, rx_bytes;
         uint64_t tx_wakes; /* times the peer had to be woken                   */
         uint64_t rx_waits; /* times a read went to sleep                       */
+
+        /* of FRCT: zeros on other flows */
+        uint64_t tx_packets, rx_packets;
+        uint64_t retransmitted; /* packets that were sent again                     */
+        uint64_t spurious;      /* of these: for nothing, the first had arrived     */
+        uint64_t losses;        /* events of loss, as congestion control counts them */
+        uint64_t timeouts;
+        uint64_t duplicates;  /* packets that came twice                         */
+        uint64_t rtt_ns;      /* smoothed; 0: not known yet                      */
+        uint64_t rtt_min_ns;  /* of the last 10 s                                */
+        uint64_t cwnd;        /* bytes that may be out                           */
+        uint64_t in_flight;   /* bytes that are                                  */
+        uint64_t pacing_rate; /* bytes per second; 0: none                       */
 };
 
 O7S_BEGIN_DECLS

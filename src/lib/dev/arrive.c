@@ -4,7 +4,10 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
+#include <unistd.h>
 
+#include "base/clock.h"
 #include "base/fd.h"
 #include "base/str.h"
 #include "crypt/suite.h"
@@ -13,11 +16,18 @@
 #include "dev/outbox.h"
 #include "dev/process.h"
 #include "dev/shelf.h"
+#include "dev/stream.h"
 #include "pb/convert.h"
 #include "shm/bell.h"
 
-/* The order of the descriptors that come with FlowUp; the last one not with a flow that was pending. */
+/*
+ * The order of the descriptors that come with FlowUp. The last one does not with a flow that was pending, whose descriptor is the bell, unless it has
+ * FRCT: there the bell is not what the application polls (stream.h).
+ */
 enum { FD_PORT, FD_PEER_BELL, FD_BELL, N_FDS };
+
+/* What a record layer adds, and UDP, IP and Ethernet below, about: congestion control counts it. */
+#define OVERHEAD_BELOW 66u
 
 static int fill(struct flow *f, const Irm__FlowUp *m)
 {
@@ -67,8 +77,6 @@ static int fill_boxes(struct flow *f, const Irm__FlowUp *m, const struct flow_da
         bool   sealed = m->suite != SUITE_PLAIN;
         size_t first  = is_taken_at_once(m, data) ? 0 : m->data.len;
 
-        if (!is_sealed_right(m))
-                return -EPROTO;
         f->suite = m->suite;
         if (sealed)
                 f->out = outbox_create(m->send_secret.data);
@@ -79,13 +87,61 @@ static int fill_boxes(struct flow *f, const Irm__FlowUp *m, const struct flow_da
         return 0;
 }
 
+static bool has_frct(const Irm__FlowUp *m)
+{
+        return m->packet_max != 0 && m->qos != NULL && m->qos->in_order != 0;
+}
+
+/* What is left of a packet of the layer for one of FRCT. 0: not enough. */
+static size_t packet_of(const Irm__FlowUp *m)
+{
+        size_t max    = m->packet_max < PORT_MSG_MAX ? m->packet_max : PORT_MSG_MAX - 1;
+        size_t record = m->suite == SUITE_PLAIN ? 0 : RECORD_OVERHEAD;
+
+        return max < FRCT_PACKET_MIN + record ? 0 : max - record;
+}
+
+static int fill_stream(struct flow *f, const Irm__FlowUp *m, const struct flow_data *data)
+{
+        struct stream_conf conf = {
+                .frct      = {.packet     = packet_of(m),
+                              .overhead   = OVERHEAD_BELOW,
+                              .mpl_ns     = m->mpl_ms * NS_PER_MS,
+                              .timeout_ns = f->qos.timeout * NS_PER_MS,
+                              .reliable   = f->qos.loss == 0,
+                              .cc         = CC_BBR},
+                .first     = m->data.data,
+                .first_len = is_taken_at_once(m, data) ? 0 : m->data.len,
+                .hold      = m->hold,
+        };
+
+        if (conf.frct.packet == 0 ||
+            getrandom(&conf.frct.seed, sizeof(conf.frct.seed), 0) != sizeof(conf.frct.seed))
+                return -EPROTO;
+        if (m->suite != SUITE_PLAIN) {
+                f->out = outbox_create(m->send_secret.data);
+                f->in  = inbox_create(m->recv_secret.data, NULL, 0, false);
+                if (f->out == NULL || f->in == NULL)
+                        return -ENOMEM;
+        }
+        conf.out  = f->out;
+        conf.in   = f->in;
+        f->suite  = m->suite;
+        f->stream = stream_create(&conf);
+        return f->stream == NULL ? -ENOMEM : 0;
+}
+
 static int read_flow_up(struct flow *f, const Irm__FlowUp *m, const struct flow_data *data)
 {
         int r = fill(f, m);
 
         if (r == 0)
                 r = fill_peer(f, m);
-        return r == 0 ? fill_boxes(f, m, data) : r;
+        if (r == 0 && !is_sealed_right(m))
+                r = -EPROTO;
+        if (r < 0)
+                return r;
+        return has_frct(m) ? fill_stream(f, m, data) : fill_boxes(f, m, data);
 }
 
 static int read_answer(const struct answer *ans, size_t n_fds, struct rpc *rpc, const struct flow_data *data,
@@ -145,19 +201,24 @@ static void give(const struct flow *f, const Irm__FlowUp *m, struct gifts g)
 }
 
 /*
+ * @front: the flow descriptor, if it is not the bell.
+ *
  * With both locks of @s: makes it the flow @f, which is taken over, success or not. The answer keeps its
  * descriptors on failure.
  */
-static int open_slot(struct slot *s, struct flow *f, const struct answer *ans, int bell, struct gifts g)
+static int open_slot(struct slot *s, struct flow *f, const struct answer *ans, int bell, int front,
+                     struct gifts g)
 {
         struct port_ctl *mapping;
+        unsigned         side      = ans->reply->flow_up->side;
+        int              memfd     = ans->msg->fds[FD_PORT];
         int              peer_bell = arrive_fd(ans, FD_PEER_BELL);
         int              r         = peer_bell;
 
         if (r >= 0) {
                 mapping = f->port_id != 0 ? shelf_take(&process.shelf, f->port_id) : NULL;
-                r       = slot_open(s, f, mapping, ans->msg->fds[FD_PORT], ans->reply->flow_up->side, bell,
-                                    peer_bell);
+                r       = f->stream == NULL ? slot_open(s, f, mapping, memfd, side, bell, peer_bell)
+                                            : slot_open_stream(s, f, mapping, memfd, side, bell, peer_bell, front);
         }
         if (r < 0) {
                 flow_free(f);
@@ -191,22 +252,57 @@ int arrive_slot(int fd, struct slot **out)
         return 0;
 }
 
-static int arrive_new(struct flow *f, const struct answer *ans, struct gifts g)
+/* The reading end of a pipe of our own, as a flow descriptor. */
+static int make_front(void)
 {
-        int          bell = arrive_fd(ans, FD_BELL);
+        int p[2];
+        int front;
+
+        if (pipe2(p, O_CLOEXEC | O_NONBLOCK) < 0)
+                return -errno;
+        front = fcntl(p[0], F_DUPFD_CLOEXEC, 3);
+        fd_close(&p[0]);
+        fd_close(&p[1]);
+        if (front >= TABLE_MAX) {
+                fd_close(&front);
+                return -EMFILE;
+        }
+        return front < 0 ? -errno : front;
+}
+
+/* In the slot of @fd, which is @front or the bell. */
+static int arrive_in(int fd, struct flow *f, const struct answer *ans, int bell, int front, struct gifts g)
+{
         struct slot *s;
-        int          r = bell < 0 ? bell : arrive_slot(bell, &s);
+        int          r = arrive_slot(fd, &s);
 
         if (r < 0) {
                 flow_free(f);
                 return r;
         }
-        r = open_slot(s, f, ans, bell, g);
+        r = open_slot(s, f, ans, bell, front, g);
         slot_unlock(s);
-        if (r < 0)
+        return r;
+}
+
+static int arrive_new(struct flow *f, const struct answer *ans, struct gifts g)
+{
+        int bell  = arrive_fd(ans, FD_BELL);
+        int front = bell >= 0 && f->stream != NULL ? make_front() : -1;
+        int fd    = f->stream != NULL ? front : bell;
+        int r;
+
+        if (bell < 0 || fd < 0) {
+                flow_free(f);
+                return bell < 0 ? bell : fd;
+        }
+        r = arrive_in(fd, f, ans, bell, front, g);
+        if (r < 0) {
+                fd_close(&front);
                 return r;
+        }
         ans->msg->fds[FD_BELL] = -1;
-        return bell;
+        return fd;
 }
 
 int arrive(struct ask *a, const struct answer *ans, qosspec_t *qs, struct flow_data *data)
@@ -222,15 +318,24 @@ int arrive(struct ask *a, const struct answer *ans, qosspec_t *qs, struct flow_d
 
 int arrive_pending(struct slot *s, const struct answer *ans, qosspec_t *qs)
 {
-        struct ask  *a    = s->ask;
-        int          bell = s->port.bell;
+        struct ask *a     = s->ask;
+        int         front = s->port.bell;
+        bool stream = ans->reply->body_case == IRM__REPLY__BODY_FLOW_UP && has_frct(ans->reply->flow_up);
         struct flow *f;
-        int          r = read_answer(ans, N_FDS - 1, a->rpc, NULL, &f);
+        int          r = read_answer(ans, stream ? N_FDS : N_FDS - 1, a->rpc, NULL, &f);
+        int          bell;
 
         if (r < 0)
                 return r;
-        (void)bell_clear(bell); /* it rang for this answer */
-        r       = open_slot(s, f, ans, bell, (struct gifts){qs, NULL});
+        (void)bell_clear(front); /* it rang for this answer */
+        bell = stream ? arrive_fd(ans, FD_BELL) : front;
+        if (bell < 0) {
+                flow_free(f);
+                return bell;
+        }
+        r = open_slot(s, f, ans, bell, stream ? front : -1, (struct gifts){qs, NULL});
+        if (r == 0 && stream)
+                ans->msg->fds[FD_BELL] = -1;
         a->over = r == 0;
         return r;
 }

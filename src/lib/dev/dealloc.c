@@ -4,11 +4,15 @@
 
 #include <ouroboros/dev.h>
 
+#include "base/clock.h"
 #include "base/err.h"
+#include "base/fd.h"
 #include "dev/ask.h"
 #include "dev/fset.h"
 #include "dev/process.h"
 #include "dev/shelf.h"
+#include "dev/stream.h"
+#include "dev/wait.h"
 #include "pb/convert.h"
 
 /* Tells irmd; nothing depends on it hearing that: the end of the process says the same. */
@@ -55,15 +59,32 @@ void dealloc_finish(struct slot *s)
                 report(r.flow);
         }
         flow_free(r.flow);
+        fd_close(&r.front);
 }
 
 void dealloc_lost(struct slot *s)
 {
         slot_lock(s);
-        s->port.bell = -1;
+        if (s->stream != NULL)
+                s->front = -1;
+        else
+                s->port.bell = -1;
         (void)slot_end(s);
         slot_unlock(s);
         dealloc_finish(s);
+}
+
+/* Until what was written has arrived, or will not. Other threads may go on reading. */
+static void linger(struct slot *s)
+{
+        int64_t deadline_ns = clock_after(clock_now_ns(), FRCT_R_NS);
+        int     r           = 0;
+
+        pthread_mutex_lock(&s->tx.lock);
+        while (r == 0 && s->state == SLOT_OPEN && s->stream != NULL &&
+               stream_finish(s->stream, true) == -EAGAIN)
+                r = wait_stream(s, &s->tx, deadline_ns);
+        pthread_mutex_unlock(&s->tx.lock);
 }
 
 static int dealloc(struct slot *s)
@@ -72,6 +93,7 @@ static int dealloc(struct slot *s)
 
         if (s == NULL)
                 return -EBADF;
+        linger(s);
         slot_lock(s);
         r = slot_end(s);
         slot_unlock(s);

@@ -16,6 +16,7 @@
 #include "crypt/suite.h"
 #include "dev/inbox.h"
 #include "dev/process.h"
+#include "dev/stream.h"
 #include "pb/convert.h"
 
 #define FLAGS_SETTABLE (FLOWFACCMODE | FLOWFNONBLOCK | FLOWFRNOPART | FLOWFWNOPART)
@@ -52,7 +53,14 @@ static int set_flags(struct slot *s, uint32_t flags)
 
 static bool is_down(const struct slot *s)
 {
+        if (s->stream != NULL)
+                return stream_is_down(s->stream);
         return atomic_load(&s->broken) || port_peer(&s->port) != PORT_OPEN;
+}
+
+static bool is_confirmed(const struct slot *s)
+{
+        return s->stream != NULL ? stream_confirmed(s->stream) : inbox_confirmed(s->in);
 }
 
 static void get_peer(const struct slot *s, struct flow_peer *peer)
@@ -63,7 +71,7 @@ static void get_peer(const struct slot *s, struct flow_peer *peer)
         peer->authenticated = f->authenticated;
         peer->encrypted     = f->suite != SUITE_PLAIN;
         peer->suite         = (uint8_t)f->suite;
-        peer->confirmed     = peer->encrypted && (f->client || inbox_confirmed(s->in));
+        peer->confirmed     = peer->encrypted && (f->client || is_confirmed(s));
         (void)str_copy(peer->identity, sizeof(peer->identity), f->peer);
         memcpy(peer->fingerprint, f->fingerprint, sizeof(peer->fingerprint));
 }
@@ -73,8 +81,27 @@ static void get_info(const struct slot *s, struct flow_info *info)
         memset(info, 0, sizeof(*info));
         (void)str_copy(info->layer, sizeof(info->layer), s->flow->layer);
         (void)str_copy(info->ipcp_type, sizeof(info->ipcp_type), pb_ipcp_type_name(s->flow->ipcp_type));
-        info->max_message = PORT_MSG_MAX;
+        info->max_message = s->stream != NULL ? FRCT_MESSAGE_MAX : PORT_MSG_MAX;
         info->flow_id     = s->flow->id;
+}
+
+static void get_frct_stats(struct stream *s, struct flow_stats *stats)
+{
+        struct frct_stats f;
+
+        stream_stats(s, &f);
+        stats->tx_packets    = f.tx_packets;
+        stats->rx_packets    = f.rx_packets;
+        stats->retransmitted = f.retransmitted;
+        stats->spurious      = f.spurious;
+        stats->losses        = f.losses;
+        stats->timeouts      = f.timeouts;
+        stats->duplicates    = f.duplicates;
+        stats->rtt_ns        = (uint64_t)f.srtt_ns;
+        stats->rtt_min_ns    = (uint64_t)f.min_rtt_ns;
+        stats->cwnd          = f.cwnd;
+        stats->in_flight     = f.in_flight;
+        stats->pacing_rate   = f.pacing_rate;
 }
 
 static void get_stats(const struct slot *s, struct flow_stats *stats)
@@ -87,6 +114,36 @@ static void get_stats(const struct slot *s, struct flow_stats *stats)
                 .tx_wakes    = s->port.wakes,
                 .rx_waits    = s->rx.sleeps,
         };
+        if (s->stream != NULL)
+                get_frct_stats(s->stream, stats);
+}
+
+static size_t rx_queued(const struct slot *s)
+{
+        struct frct_stats f;
+
+        if (s->stream == NULL)
+                return (size_t)ring_rx_used(&s->port.rx);
+        stream_stats(s->stream, &f);
+        return f.rx_queued;
+}
+
+static size_t tx_queued(const struct slot *s)
+{
+        struct frct_stats f;
+
+        if (s->stream == NULL)
+                return (size_t)ring_tx_used(&s->port.tx);
+        stream_stats(s->stream, &f);
+        return f.tx_queued;
+}
+
+static int get_frct_flags(const struct slot *s, uint32_t *flags)
+{
+        if (s->stream == NULL)
+                return -EPERM;
+        *flags = stream_flags(s->stream);
+        return 0;
 }
 
 /* Commands that give the fact behind @out, which is not NULL. */
@@ -97,8 +154,9 @@ static int get(const struct slot *s, int cmd, void *out)
         case FLOWGSNDTIMEO: return get_timeout(&s->tx, out);
         case FLOWGQOSSPEC: *(qosspec_t *)out = s->flow->qos; break;
         case FLOWGFLAGS: *(uint32_t *)out = s->flags | (is_down(s) ? FLOWFDOWN : 0); break;
-        case FLOWGRXQLEN: *(size_t *)out = (size_t)ring_rx_used(&s->port.rx); break;
-        case FLOWGTXQLEN: *(size_t *)out = (size_t)ring_tx_used(&s->port.tx); break;
+        case FLOWGRXQLEN: *(size_t *)out = rx_queued(s); break;
+        case FLOWGTXQLEN: *(size_t *)out = tx_queued(s); break;
+        case FRCTGFLAGS: return get_frct_flags(s, out);
         case FLOWGPEER: get_peer(s, out); break;
         case FLOWGINFO: get_info(s, out); break;
         case FLOWGSTATS: get_stats(s, out); break;
@@ -117,6 +175,8 @@ static int command(struct slot *s, int cmd, va_list *ap)
         case FLOWSRCVTIMEO: return set_timeout(&s->rx, va_arg(*ap, const struct timespec *));
         case FLOWSSNDTIMEO: return set_timeout(&s->tx, va_arg(*ap, const struct timespec *));
         case FLOWSFLAGS: return set_flags(s, va_arg(*ap, uint32_t));
+        case FRCTSFLAGS:
+                return s->stream == NULL ? -EPERM : stream_set_flags(s->stream, va_arg(*ap, uint32_t));
         default: break;
         }
         out = va_arg(*ap, void *);

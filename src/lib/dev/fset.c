@@ -17,6 +17,7 @@
 #include <sys/queue.h>
 #include <unistd.h>
 
+#include <ouroboros/errno.h>
 #include <ouroboros/fqueue.h>
 
 #include "base/clock.h"
@@ -303,14 +304,20 @@ static enum fqtype examine_open(struct slot *s)
 
         if (atomic_load(&s->broken))
                 return FLOW_DOWN;
-        port_rx_enter(&s->port);
+        if (s->stream == NULL)
+                port_rx_enter(&s->port);
         r = slot_look(s);
         if (r == -EPROTO) {
                 slot_break(s);
                 return FLOW_DOWN;
         }
         slot_leave(s);
-        return r == 0 ? FLOW_PKT : r == -EAGAIN ? 0 : FLOW_DOWN;
+        switch (r) {
+        case 0: return FLOW_PKT;
+        case -EAGAIN: return 0;
+        case -EFLOWPEER: return FLOW_PEER;
+        default: return FLOW_DOWN;
+        }
 }
 
 static enum fqtype examine(const struct event *ev)

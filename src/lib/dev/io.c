@@ -15,6 +15,7 @@
 #include "dev/inbox.h"
 #include "dev/outbox.h"
 #include "dev/process.h"
+#include "dev/stream.h"
 #include "dev/wait.h"
 
 /* When a call that has to wait gives up. Known at the first wait: most calls never ask the clock. */
@@ -66,6 +67,32 @@ static ssize_t write_once(struct slot *s, const void *buf, size_t count)
         return (ssize_t)count;
 }
 
+static ssize_t write_stream(struct slot *s, const void *buf, size_t count)
+{
+        struct until until = {0};
+        ssize_t      r;
+
+        do {
+                bool wait;
+
+                r = check(s, FLOWFRDONLY);
+                if (r < 0 || count == 0)
+                        return r;
+                wait = may_wait(&s->tx, (s->flags & FLOWFWNOBLOCK) != 0, &until);
+                r    = stream_write(s->stream, buf, count, wait);
+                if (r != -EAGAIN || !wait)
+                        break;
+                r = wait_stream(s, &s->tx, until.deadline_ns);
+        } while (r == 0);
+        if (s->state == SLOT_OPEN)
+                stream_leave(s->stream);
+        if (r > 0) {
+                s->tx.messages++;
+                s->tx.bytes += count;
+        }
+        return r;
+}
+
 static ssize_t write_locked(struct slot *s, const void *buf, size_t count)
 {
         struct until until = {0};
@@ -93,7 +120,7 @@ O7S_API ssize_t flow_write(int fd, const void *buf, size_t count)
         if (buf == NULL && count > 0)
                 return err_return(-EINVAL);
         pthread_mutex_lock(&s->tx.lock);
-        r = write_locked(s, buf, count);
+        r = s->stream != NULL ? write_stream(s, buf, count) : write_locked(s, buf, count);
         pthread_mutex_unlock(&s->tx.lock);
         if (r == -EBADF)
                 dealloc_finish(s);
@@ -172,6 +199,33 @@ static void leave(struct slot *s, ssize_t result)
                 port_rx_leave(&s->port);
 }
 
+static ssize_t read_stream(struct slot *s, void *buf, size_t count)
+{
+        bool         whole = (s->flags & FLOWFRNOPART) != 0;
+        struct until until = {0};
+        ssize_t      r;
+
+        do {
+                bool wait;
+
+                r = check(s, FLOWFWRONLY);
+                if (r < 0 || count == 0)
+                        return r;
+                wait = may_wait(&s->rx, (s->flags & FLOWFRNOBLOCK) != 0, &until);
+                r    = stream_read(s->stream, buf, count, whole, wait);
+                if (r != -EAGAIN || !wait)
+                        break;
+                r = wait_stream(s, &s->rx, until.deadline_ns);
+        } while (r == 0);
+        if (s->state == SLOT_OPEN)
+                stream_leave(s->stream);
+        if (r > 0) {
+                s->rx.messages += stream_between(s->stream);
+                s->rx.bytes += (uint64_t)r;
+        }
+        return r == -ENODATA ? 0 : r;
+}
+
 static ssize_t read_locked(struct slot *s, void *buf, size_t count)
 {
         struct until until = {0};
@@ -201,7 +255,7 @@ O7S_API ssize_t flow_read(int fd, void *buf, size_t count)
         if (buf == NULL && count > 0)
                 return err_return(-EINVAL);
         pthread_mutex_lock(&s->rx.lock);
-        r = read_locked(s, buf, count);
+        r = s->stream != NULL ? read_stream(s, buf, count) : read_locked(s, buf, count);
         pthread_mutex_unlock(&s->rx.lock);
         if (r == -EBADF)
                 dealloc_finish(s);

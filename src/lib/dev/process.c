@@ -14,6 +14,7 @@
 #include "ctl/rpc.h"
 #include "dev/ask.h"
 #include "dev/fset.h"
+#include "dev/service.h"
 
 #define PROTOCOL_VERSION 1
 #define HELLO_NS         (5 * NS_PER_S)
@@ -47,6 +48,7 @@ static void in_child(void)
         pthread_mutex_init(&process.sets_lock, NULL);
         shelf_forget(&process.shelf);
         fset_forget_all();
+        service_forget();
         table_each(&process.flows, slot_forget);
         rpc_forget(process.rpc);
         process.rpc       = NULL;

@@ -36,6 +36,7 @@ struct inbox;
 struct member;
 struct outbox;
 struct rpc;
+struct stream;
 
 enum slot_state { SLOT_FREE, SLOT_PENDING, SLOT_OPEN, SLOT_CLOSING };
 
@@ -52,8 +53,9 @@ struct flow {
         bool           authenticated; /* the peer, by certificate                   */
         uint32_t       suite;         /* enum suite                                 */
         uint8_t        fingerprint[FLOW_FINGERPRINT_SIZE];
-        struct outbox *out; /* NULL: plain                                          */
-        struct inbox  *in;  /* NULL: plain, and no first data came                  */
+        struct outbox *out;    /* NULL: plain                                          */
+        struct inbox  *in;     /* NULL: plain, and no first data came                  */
+        struct stream *stream; /* NULL: no FRCT, as the flow is not in order or direct */
 };
 
 /* One direction, in cache lines of its own. */
@@ -82,6 +84,13 @@ struct slot {
         struct outbox *out; /* of the flow, under the lock of tx                               */
         struct inbox  *in;  /* under the lock of rx; given up when there is only the ring left */
 
+        /*
+         * With FRCT; then all goes through it, `out` and `in` are its, and the flow descriptor is `front` instead of the port's
+         * bell (stream.h).
+         */
+        struct stream *stream;
+        int            front;
+
         LIST_HEAD(, member) members; /* of flow sets; under the lock of the sets */
 
         struct port port;
@@ -108,14 +117,19 @@ void slot_pend(struct slot *s, int fd, struct ask *ask);
 int slot_open(struct slot *s, struct flow *flow, struct port_ctl *mapping, int memfd, unsigned side, int bell,
               int peer_bell);
 
+/* The same for one with FRCT: @front is the flow descriptor, @bell is not. 0, or what stream_open() says. */
+int slot_open_stream(struct slot *s, struct flow *flow, struct port_ctl *mapping, int memfd, unsigned side,
+                     int bell, int peer_bell, int front);
+
 /* With both locks: makes what is pending or open closing, and wakes everybody who waits. 0 or -EBADF. */
 int slot_end(struct slot *s);
 
 /* What a slot held: owned by whoever has taken it. */
 struct remains {
-        struct port  port; /* only with the descriptor `bell` if it was pending */
-        struct flow *flow; /* NULL if it was pending                            */
-        struct ask  *ask;  /* NULL if it was open                               */
+        struct port  port;  /* only with the descriptor `bell` if it was pending */
+        struct flow *flow;  /* NULL if it was pending                            */
+        struct ask  *ask;   /* NULL if it was open                               */
+        int          front; /* the flow descriptor, if that is not in the port; else -1 */
 };
 
 /* Empties a closing slot that nobody waits in. False: it is not closing, or somebody does. */

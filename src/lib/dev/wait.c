@@ -3,6 +3,7 @@
 #include <sched.h>
 
 #include "base/clock.h"
+#include "dev/stream.h"
 
 /*
  * A pause takes about 25 ns. A peer that is awake on another processor has answered within the blind ones,
@@ -169,4 +170,19 @@ int wait_tx(struct slot *s, int64_t deadline_ns)
         struct watch w = {.port = &s->port, .seen = port_tx_seen(&s->port), .tx = true};
 
         return wait_for(s, &s->tx, &w, deadline_ns);
+}
+
+int wait_stream(struct slot *s, struct lane *l, int64_t deadline_ns)
+{
+        struct stream *stream = s->stream;
+        int            r;
+
+        l->waiters++;
+        l->sleeps++;
+        pthread_mutex_unlock(&l->lock);
+        r = stream_sleep(stream, deadline_ns);
+        pthread_mutex_lock(&l->lock);
+        stream_awake(stream);
+        l->waiters--;
+        return r;
 }

@@ -18,6 +18,9 @@ int wait_rx(struct slot *s, int64_t deadline_ns);
 /* For room or the end. */
 int wait_tx(struct slot *s, int64_t deadline_ns);
 
+/* For anything, after an attempt on a stream that has announced us as a sleeper. With the lock of @l, whichever. */
+int wait_stream(struct slot *s, struct lane *l, int64_t deadline_ns);
+
 /*
  * A message was taken, the lock is held. If it was the last, and messages of this flow come in streams, waits
  * for more, for 2 us at most.

@@ -394,6 +394,12 @@ static void clear_bell(struct port *p)
         p->vain = false;
 }
 
+void port_rx_unring(struct port *p)
+{
+        p->rung = false; /* one that is still on its way comes as another */
+        clear_bell(p);
+}
+
 static void arm(struct port *p)
 {
         atomic_fetch_or_explicit(&p->rx.ctl->rx_word, RING_ARMED, memory_order_relaxed);

@@ -160,6 +160,9 @@ void port_rx_leave(struct port *p);
  */
 bool port_rx_rest(struct port *p);
 
+/* Takes the ring back without leaving: others of this process are asleep, and will see to what comes. */
+void port_rx_unring(struct port *p);
+
 /* The oldest message in place, as ring_rx_peek(). 0, -EAGAIN, -EPROTO. */
 int port_peek(struct port *p, const uint8_t **buf, size_t *len);
 

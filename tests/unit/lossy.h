@@ -1,0 +1,36 @@
+/*
+ * lossy.h - two flows with FRCT in this process and a relay between their ports, a thread that loses, delays, repeats and damages: what a layer does until there is
+ * one.
+ */
+#ifndef TEST_LOSSY_H
+#define TEST_LOSSY_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct lossy;
+
+/* In each direction; per mille of the packets. */
+struct lossy_conf {
+        unsigned    loss, dup, damage, late; /* late: 2 ms after the others */
+        int64_t     delay_ns;
+        bool        sealed;
+        bool        reliable;
+        uint32_t    timeout_ms; /* of the peer; 0: never */
+        const char *first;      /* what the client has sent with the flow, or NULL */
+        uint64_t    seed;
+};
+
+/* NULL: it did not work. @fd: client, server. */
+struct lossy *lossy_open(const struct lossy_conf *conf, int fd[2]);
+
+/* From now on nothing passes, or again. */
+void lossy_cut(struct lossy *l, bool cut);
+
+/* What the layer does when an end is closed: once all is passed on that it has written, the other hears of it. */
+void lossy_hang_up(struct lossy *l, unsigned side);
+
+/* The flows are closed by whoever wants that. */
+void lossy_close(struct lossy *l);
+
+#endif
