@@ -12,7 +12,7 @@ from pathlib import Path
 FLOORS = {
     "include/ouroboros": 0,
     "src/lib/base": 1, "src/lib/wire": 1, "src/lib/pb": 1,
-    "src/lib/shm": 2, "src/lib/crypt": 2,
+    "src/lib/shm": 2, "src/lib/crypt": 2, "src/lib/frct": 2,
     "src/lib/ctl": 3, "src/lib/loop": 3,
     "src/lib/dev": 4, "src/lib/irm": 4, "src/ipcpd/common": 4, "src/irmd/oap": 4,
     "src/irmd": 5, "src/ipcpd/local": 5,

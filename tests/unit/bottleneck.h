@@ -187,53 +187,68 @@ static void tell_marks(struct flow *f)
         f->cc.ops->marked(&f->cc, n, f->in_flight, f->now_ns, f->next);
 }
 
+/* What has arrived of what was sent before @upto, and what never will: the first of those, and how many. */
+static const struct packet *account(struct flow *f, uint64_t upto, struct cc_ack *a, struct rate_sample *s,
+                                    uint64_t *n)
+{
+        const struct packet *lost = NULL;
+
+        for (*n = 0; f->head < upto; f->head++) {
+                struct packet *p = flow_packet(f, f->head);
+
+                if (p->dropped) {
+                        lost = (*n)++ == 0 ? p : lost;
+                        continue;
+                }
+                a->packets++;
+                a->acked += f->cc.packet;
+                a->rtt_ns = p->arrive_ns - p->tx_ns;
+                f->in_flight -= f->cc.packet;
+                f->marks += p->marked;
+                rate_acked(&f->rate, s, &p->mark, f->cc.packet, p->tx_ns, f->now_ns);
+        }
+        return lost;
+}
+
+static void tell_acked(struct flow *f, struct cc_ack *a, const struct rate_sample *s)
+{
+        a->in_flight       = f->in_flight;
+        a->delivered       = f->rate.delivered;
+        a->rate            = s->rate;
+        a->interval_ns     = s->interval_ns;
+        a->app_limited     = s->app_limited;
+        a->prior_delivered = s->prior_delivered;
+        a->tx_in_flight    = s->tx_in_flight;
+        a->sample_lost     = s->lost;
+        a->base            = f->head;
+        a->next            = f->next;
+        a->recovering      = f->recovering && f->head < f->recover_at;
+        a->cwnd_limited    = f->cwnd_limited;
+        f->cwnd_limited    = false;
+        f->cc.ops->acked(&f->cc, a, &f->rtt);
+        if (f->cc.withheld)
+                rate_app_limited(&f->rate, f->in_flight);
+        if (f->recovering && !a->recovering) {
+                f->recovering = false;
+                f->cc.ops->recovered(&f->cc, f->in_flight, f->now_ns);
+        }
+}
+
 /* All that was sent before @upto has arrived, or never will. */
 static void flow_ack(struct flow *f, uint64_t upto)
 {
         struct cc_ack        a = {.now_ns = f->now_ns, .prior_in_flight = f->in_flight};
         struct rate_sample   s;
-        const struct packet *lost = NULL;
-        uint64_t             n    = 0;
+        const struct packet *lost;
+        uint64_t             n;
 
         rate_begin(&s);
-        for (; f->head < upto; f->head++) {
-                struct packet *p = flow_packet(f, f->head);
-
-                if (p->dropped) {
-                        lost = n++ == 0 ? p : lost;
-                        continue;
-                }
-                a.packets++;
-                a.acked += f->cc.packet;
-                a.rtt_ns = p->arrive_ns - p->tx_ns;
-                f->in_flight -= f->cc.packet;
-                f->marks += p->marked;
-                rate_acked(&f->rate, &s, &p->mark, f->cc.packet, p->tx_ns, f->now_ns);
-        }
+        lost   = account(f, upto, &a, &s, &n);
+        a.lost = n * f->cc.packet;
         rtt_sample(&f->rtt, a.rtt_ns, 0, f->now_ns);
         lose(f, lost, n);
         rate_end(&f->rate, &s, f->rtt.min_ns);
-        a.lost            = n * f->cc.packet;
-        a.in_flight       = f->in_flight;
-        a.delivered       = f->rate.delivered;
-        a.rate            = s.rate;
-        a.interval_ns     = s.interval_ns;
-        a.app_limited     = s.app_limited;
-        a.prior_delivered = s.prior_delivered;
-        a.tx_in_flight    = s.tx_in_flight;
-        a.sample_lost     = s.lost;
-        a.base            = f->head;
-        a.next            = f->next;
-        a.recovering      = f->recovering && f->head < f->recover_at;
-        a.cwnd_limited    = f->cwnd_limited;
-        f->cwnd_limited   = false;
-        f->cc.ops->acked(&f->cc, &a, &f->rtt);
-        if (f->cc.withheld)
-                rate_app_limited(&f->rate, f->in_flight);
-        if (f->recovering && !a.recovering) {
-                f->recovering = false;
-                f->cc.ops->recovered(&f->cc, f->in_flight, f->now_ns);
-        }
+        tell_acked(f, &a, &s);
         tell_marks(f);
         f->waiting = 0;
         f->ack_ns  = CLOCK_NEVER;

@@ -38,7 +38,7 @@ struct lossy {
         struct lossy_conf conf;
         struct port       port[2]; /* the relay's side of each end's port */
         struct way        way[2];  /* from that port */
-        atomic_bool       cut, stop, hang_up[2];
+        atomic_bool       cut, stall, stop, hang_up[2];
         bool              hung_up[2];
         uint64_t          random;
         pthread_t         thread;
@@ -112,7 +112,7 @@ static void *run(void *arg)
         while (!atomic_load(&l->stop)) {
                 int64_t now_ns = clock_now_ns();
 
-                for (unsigned side = 0; side < 2; side++) {
+                for (unsigned side = 0; side < 2 && !atomic_load(&l->stall); side++) {
                         take_in(l, side, now_ns);
                         put_out(l, side, now_ns);
                         hang_up(l, side);
@@ -216,6 +216,11 @@ struct lossy *lossy_open(const struct lossy_conf *conf, int fd[2])
 void lossy_cut(struct lossy *l, bool cut)
 {
         atomic_store(&l->cut, cut);
+}
+
+void lossy_stall(struct lossy *l, bool stall)
+{
+        atomic_store(&l->stall, stall);
 }
 
 void lossy_hang_up(struct lossy *l, unsigned side)

@@ -27,6 +27,9 @@ struct lossy *lossy_open(const struct lossy_conf *conf, int fd[2]);
 /* From now on nothing passes, or again. */
 void lossy_cut(struct lossy *l, bool cut);
 
+/* From now on it takes nothing from the ports, so that they fill, or again. */
+void lossy_stall(struct lossy *l, bool stall);
+
 /* What the layer does when an end is closed: once all is passed on that it has written, the other hears of it. */
 void lossy_hang_up(struct lossy *l, unsigned side);
 

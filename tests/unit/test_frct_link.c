@@ -12,6 +12,7 @@
 #include "random.h"
 
 #define PACKET 1000u
+#define SMALL  64u
 #define MANY   100000u
 
 static void send_one(struct link *l, uint32_t number, size_t n, int64_t now_ns)
@@ -114,7 +115,7 @@ static void test_order(void **state)
         for (uint32_t ppm = 0; ppm <= 10000; ppm += 10000) {
                 struct link_conf conf = {
                         .delay_ns = 1000, .jitter_ns = 5000, .late_ppm = ppm, .late_ns = 50000};
-                struct link              *l    = link_create(&conf, PACKET, 3);
+                struct link              *l    = link_create(&conf, SMALL, 3);
                 uint32_t                  late = 0, next = 0;
                 const struct link_packet *p;
 
@@ -122,7 +123,7 @@ static void test_order(void **state)
                 while ((p = link_take(l, CLOCK_NEVER - 1)) != NULL) {
                         int64_t took_ns = p->at_ns - number_of(p) * 100;
 
-                        assert_true(took_ns >= 1000 && took_ns <= link_life_ns(&conf, PACKET));
+                        assert_true(took_ns >= 1000 && took_ns <= link_life_ns(&conf, SMALL));
                         late += number_of(p) < next;
                         next = number_of(p) > next ? number_of(p) : next;
                 }
@@ -135,7 +136,7 @@ static void test_order(void **state)
 static void test_shares(void **state)
 {
         struct link_conf  conf = {.loss_ppm = 20000, .dup_ppm = 50000, .alter_ppm = 10000};
-        struct link      *l    = link_create(&conf, PACKET, 5);
+        struct link      *l    = link_create(&conf, SMALL, 5);
         struct link_stats s;
 
         (void)state;
@@ -152,7 +153,7 @@ static void test_bursts(void **state)
 {
         struct link_conf conf = {
                 .burst_ppm = 1000, .burst_end_ppm = 100000, .burst_loss_ppm = 1000000, .burst_ns = NS_PER_S};
-        struct link *l = link_create(&conf, PACKET, 5);
+        struct link *l = link_create(&conf, SMALL, 5);
 
         (void)state;
         send_many(l, 1);
@@ -177,7 +178,7 @@ static uint64_t trace(uint64_t seed)
                                           .dup_ppm   = 10000,
                                           .alter_ppm = 10000,
                                           .burst_ppm = 100};
-        struct link              *l    = link_create(&conf, PACKET, seed);
+        struct link              *l    = link_create(&conf, SMALL, seed);
         uint64_t                  sum  = 0;
         const struct link_packet *p;
 

@@ -78,7 +78,7 @@ static bool allowed(unsigned flags, unsigned n_ranges, bool marks, size_t payloa
         if (n_ranges > 32)
                 return false;
         switch (flags & (FRCT_DATA | FRCT_FIRST | FRCT_LAST | FRCT_FIN)) {
-        case 0: return (flags & FRCT_RUN) == 0 && payload == 0;
+        case 0: return ((flags & FRCT_RUN) == 0 || (flags & FRCT_PROBE) != 0) && payload == 0;
         case FRCT_DATA | FRCT_FIN: return payload == 0;
         case FRCT_DATA: return payload > 0;
         case FRCT_DATA | FRCT_FIRST: return payload > 0;

@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include "common/qos.h"
 #include "common/values.h"
 #include "oping/message.h"
 #include "oping/stats.h"
@@ -44,7 +45,7 @@ static void deviation_is_that_of_the_book(void **state)
         (void)state;
         for (uint64_t i = 0; i < 8; i++) {
                 stats_sent(&s);
-                assert_int_equal(stats_received(&s, i, rtt[i]), STATS_IN_ORDER);
+                assert_int_equal(stats_received(&s, i, rtt[i]), ORDER_FORWARD);
         }
         assert_int_equal(s.min_ns, 2);
         assert_int_equal(s.max_ns, 9);
@@ -85,12 +86,12 @@ static void late_ones_and_copies_are_told_apart(void **state)
 
         (void)state;
         send_n(&s, 5);
-        assert_int_equal(stats_received(&s, 0, 1), STATS_IN_ORDER);
-        assert_int_equal(stats_received(&s, 3, 1), STATS_IN_ORDER);
-        assert_int_equal(stats_received(&s, 2, 1), STATS_OUT_OF_ORDER);
-        assert_int_equal(stats_received(&s, 2, 1), STATS_DUPLICATE);
-        assert_int_equal(stats_received(&s, 3, 1), STATS_DUPLICATE);
-        assert_int_equal(stats_received(&s, 0, 1), STATS_DUPLICATE);
+        assert_int_equal(stats_received(&s, 0, 1), ORDER_FORWARD);
+        assert_int_equal(stats_received(&s, 3, 1), ORDER_FORWARD);
+        assert_int_equal(stats_received(&s, 2, 1), ORDER_LATE);
+        assert_int_equal(stats_received(&s, 2, 1), ORDER_TWICE);
+        assert_int_equal(stats_received(&s, 3, 1), ORDER_TWICE);
+        assert_int_equal(stats_received(&s, 0, 1), ORDER_TWICE);
         assert_int_equal(s.received, 3);
         assert_int_equal(s.out_of_order, 1);
         assert_int_equal(s.duplicates, 3);
@@ -103,15 +104,15 @@ static void the_window_moves_on(void **state)
 
         (void)state;
         send_n(&s, 1000);
-        assert_int_equal(stats_received(&s, 0, 1), STATS_IN_ORDER);
-        assert_int_equal(stats_received(&s, 63, 1), STATS_IN_ORDER);
-        assert_int_equal(stats_received(&s, 0, 1), STATS_DUPLICATE); /* the oldest in it */
-        assert_int_equal(stats_received(&s, 64, 1), STATS_IN_ORDER);
-        assert_int_equal(stats_received(&s, 0, 1), STATS_OUT_OF_ORDER); /* forgotten */
-        assert_int_equal(stats_received(&s, 1, 1), STATS_OUT_OF_ORDER);
-        assert_int_equal(stats_received(&s, 1, 1), STATS_DUPLICATE);
-        assert_int_equal(stats_received(&s, 999, 1), STATS_IN_ORDER); /* all at once */
-        assert_int_equal(stats_received(&s, 998, 1), STATS_OUT_OF_ORDER);
+        assert_int_equal(stats_received(&s, 0, 1), ORDER_FORWARD);
+        assert_int_equal(stats_received(&s, 63, 1), ORDER_FORWARD);
+        assert_int_equal(stats_received(&s, 0, 1), ORDER_TWICE); /* the oldest in it */
+        assert_int_equal(stats_received(&s, 64, 1), ORDER_FORWARD);
+        assert_int_equal(stats_received(&s, 0, 1), ORDER_LATE); /* forgotten */
+        assert_int_equal(stats_received(&s, 1, 1), ORDER_LATE);
+        assert_int_equal(stats_received(&s, 1, 1), ORDER_TWICE);
+        assert_int_equal(stats_received(&s, 999, 1), ORDER_FORWARD); /* all at once */
+        assert_int_equal(stats_received(&s, 998, 1), ORDER_LATE);
 }
 
 /* -- message --------------------------------------------------------------- */
@@ -178,14 +179,29 @@ static void numbers_have_bounds(void **state)
 
 static void qos_has_names(void **state)
 {
-        qosspec_t qs;
+        static const char *const bad[] = {"", "dat", "dataa", "Data", "raw-", "raw_no", "raw no errors", "-"};
 
         (void)state;
-        assert_true(value_qos("data", &qs));
-        assert_int_equal(qs.max_gap, qos_data.max_gap);
-        assert_true(value_qos("best", &qs));
-        assert_int_equal(qs.in_order, 1);
-        assert_false(value_qos("dat", &qs));
+        assert_int_equal(qos_find("data")->spec->max_gap, qos_data.max_gap);
+        assert_string_equal(qos_find("best")->name, "best_effort");
+        assert_string_equal(qos_find("best-effort")->name, "best_effort");
+        assert_string_equal(qos_find("raw-no_errors")->name, "raw_no_errors");
+        for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+                assert_null(qos_find(bad[i]));
+}
+
+/* QOS_NAMES is what people are told. */
+static void every_name_of_a_qos_is_one(void **state)
+{
+        char  names[] = QOS_NAMES;
+        char *rest    = names, *name;
+
+        (void)state;
+        while ((name = strsep(&rest, ",")) != NULL) {
+                name += strspn(name, " ");
+                assert_non_null(qos_find(name));
+                assert_string_equal(qos_find(name)->name, name);
+        }
 }
 
 int main(void)
@@ -201,6 +217,7 @@ int main(void)
                 cmocka_unit_test(times_have_units),
                 cmocka_unit_test(numbers_have_bounds),
                 cmocka_unit_test(qos_has_names),
+                cmocka_unit_test(every_name_of_a_qos_is_one),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

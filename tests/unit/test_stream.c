@@ -2,6 +2,7 @@
  * test_stream.c - flows with FRCT through the library's calls, over a relay that loses, repeats, delays and damages packets (lossy.h).
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
 #include <setjmp.h>
@@ -12,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -23,6 +25,9 @@
 #include <ouroboros/fqueue.h>
 
 #include "base/clock.h"
+#include "dev/outbox.h"
+#include "dev/process.h"
+#include "dev/slot.h"
 #include "lossy.h"
 #include "random.h"
 
@@ -294,6 +299,98 @@ static void test_fset(void **state)
         fset_destroy(set);
 }
 
+static void *write_until_full(void *arg)
+{
+        static uint8_t buf[60000];
+        ssize_t        r;
+
+        do
+                r = flow_write(*(int *)arg, buf, sizeof(buf));
+        while (r > 0);
+        return (void *)r;
+}
+
+/* A writer who sleeps takes in what comes for whoever polls. */
+static void test_poll_beside_a_writer(void **state)
+{
+        struct fixture f;
+        pthread_t      thread;
+        void          *r;
+
+        (void)state;
+        open_as(&f, &clean);
+        assert_int_equal(pthread_create(&thread, NULL, write_until_full, &f.fd[CLIENT]), 0);
+        usleep(1000000);
+        send_text(f.fd[SERVER], "read me first");
+        assert_true(is_readable(f.fd[CLIENT], 2000));
+        expect_text(f.fd[CLIENT], "read me first");
+        set_timeout(f.fd[CLIENT], FLOWSSNDTIMEO, NS_PER_MS);
+        assert_int_equal(fccntl(f.fd[CLIENT], FRCTSFLAGS, (uint32_t)(FRCTFRTX | FRCTFRESCNTL)), 0);
+        assert_int_equal(flow_dealloc(f.fd[CLIENT]), 0);
+        pthread_join(thread, &r);
+        assert_true((ssize_t)r < 0);
+        close_all(&f);
+}
+
+static void *read_one(void *arg);
+
+/* Who wakes and may not read any more leaves the flow watched. */
+static void test_flags_of_a_sleeper(void **state)
+{
+        struct fixture f;
+        pthread_t      thread;
+        void          *r;
+
+        (void)state;
+        open_as(&f, &clean);
+        assert_int_equal(pthread_create(&thread, NULL, read_one, &f.fd[SERVER]), 0);
+        usleep(100000);
+        assert_int_equal(fccntl(f.fd[SERVER], FLOWSFLAGS, (uint32_t)FLOWFWRONLY), 0);
+        send_text(f.fd[CLIENT], "not for you");
+        pthread_join(thread, &r);
+        assert_int_equal((ssize_t)r, -EPERM);
+        assert_int_equal(fccntl(f.fd[SERVER], FLOWSFLAGS, (uint32_t)FLOWFDEFAULT), 0);
+        assert_true(is_readable(f.fd[SERVER], 2000));
+        expect_text(f.fd[SERVER], "not for you");
+        close_all(&f);
+}
+
+static int64_t cpu_ns(void)
+{
+        struct rusage u;
+
+        getrusage(RUSAGE_SELF, &u);
+        return (u.ru_utime.tv_sec + u.ru_stime.tv_sec) * NS_PER_S +
+               (u.ru_utime.tv_usec + u.ru_stime.tv_usec) * 1000;
+}
+
+/* A layer that takes nothing: whoever has something for it waits, and does not spin. */
+static void test_full_port(void **state)
+{
+        struct lossy_conf conf = clean;
+        struct fixture    f;
+        int64_t           before_ns;
+        uint8_t          *buf = calloc(1, MESSAGE);
+
+        (void)state;
+        conf.delay_ns = 20 * NS_PER_MS;
+        open_as(&f, &conf);
+        run_transfers(&f, 12, MESSAGE); /* opens the congestion window */
+        never_block(f.fd[CLIENT]);
+        lossy_stall(f.lossy, true);
+        for (int i = 0; i < 15; i++)
+                (void)flow_write(f.fd[CLIENT], buf, MESSAGE);
+        usleep(200000);
+        before_ns = cpu_ns();
+        usleep(500000);
+        assert_true(cpu_ns() - before_ns < 250 * NS_PER_MS);
+        lossy_stall(f.lossy, false);
+        for (int i = 0; i < 15; i++)
+                assert_int_equal(flow_read(f.fd[SERVER], buf, MESSAGE), MESSAGE);
+        close_all(&f);
+        free(buf);
+}
+
 /* -- the end ------------------------------------------------------------------------ */
 
 /* What was written before flow_dealloc() arrives, whatever gets lost on the way. */
@@ -390,6 +487,54 @@ static void test_dealloc_wakes_a_reader(void **state)
         assert_int_equal(flow_dealloc(f.fd[SERVER]), 0);
         pthread_join(thread, &r);
         assert_int_equal((ssize_t)r, -EBADF);
+        close_all(&f);
+}
+
+static void *dealloc_one(void *arg)
+{
+        return (void *)(ssize_t)flow_dealloc(*(int *)arg);
+}
+
+/* Two who wait for the end of the same flow: one of them has ended it, and nothing is left. */
+static void test_dealloc_twice(void **state)
+{
+        struct fixture f;
+        pthread_t      thread[2];
+        void          *r[2];
+
+        (void)state;
+        open_as(&f, &clean);
+        lossy_cut(f.lossy, true);
+        send_text(f.fd[CLIENT], "to be waited for");
+        for (int i = 0; i < 2; i++)
+                assert_int_equal(pthread_create(&thread[i], NULL, dealloc_one, &f.fd[CLIENT]), 0);
+        usleep(100000);
+        lossy_cut(f.lossy, false);
+        for (int i = 0; i < 2; i++)
+                pthread_join(thread[i], &r[i]);
+        assert_int_equal((ssize_t)r[0] + (ssize_t)r[1], -EBADF);
+        assert_int_equal(fcntl(f.fd[CLIENT], F_GETFD), -1);
+        expect_text(f.fd[SERVER], "to be waited for");
+        close_all(&f);
+}
+
+/* A peer with the right keys and the wrong sizes. */
+static void test_long_record(void **state)
+{
+        static const uint8_t junk[1400];
+        struct fixture       f;
+        struct slot         *s;
+
+        (void)state;
+        open_as(&f, &clean_seal);
+        send_text(f.fd[CLIENT], "before");
+        expect_text(f.fd[SERVER], "before");
+        usleep(200000); /* until nothing is due */
+        s = process_slot(f.fd[CLIENT]);
+        assert_int_equal(outbox_write(s->out, &s->port, junk, sizeof(junk)), 0);
+        send_text(f.fd[CLIENT], "after");
+        assert_true(is_readable(f.fd[SERVER], 2000));
+        expect_text(f.fd[SERVER], "after");
         close_all(&f);
 }
 
@@ -561,6 +706,36 @@ static void test_fork(void **state)
         close_all(&f);
 }
 
+/* Whatever other threads are at: the child takes apart what is whole. */
+static void test_fork_at_work(void **state)
+{
+        struct fixture  f;
+        struct transfer t[2];
+        pthread_t       thread[2];
+        int             status;
+
+        (void)state;
+        open_as(&f, &clean);
+        t[0] = (struct transfer){f.fd[CLIENT], 5, 3000, 20000, false};
+        t[1] = (struct transfer){f.fd[SERVER], 5, 3000, 20000, false};
+        assert_int_equal(pthread_create(&thread[0], NULL, send_all, &t[0]), 0);
+        assert_int_equal(pthread_create(&thread[1], NULL, receive_all, &t[1]), 0);
+        for (int i = 0; i < 30; i++) {
+                pid_t pid = fork();
+
+                if (pid == 0)
+                        _exit(0);
+                assert_int_equal(waitpid(pid, &status, 0), pid);
+                assert_int_equal(status, 0);
+                usleep(1000);
+        }
+        for (int i = 0; i < 2; i++) {
+                pthread_join(thread[i], NULL);
+                assert_false(t[i].bad);
+        }
+        close_all(&f);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -572,10 +747,15 @@ int main(void)
                 cmocka_unit_test(test_window),
                 cmocka_unit_test(test_poll),
                 cmocka_unit_test(test_fset),
+                cmocka_unit_test(test_poll_beside_a_writer),
+                cmocka_unit_test(test_flags_of_a_sleeper),
+                cmocka_unit_test(test_full_port),
                 cmocka_unit_test(test_dealloc_loses_nothing),
                 cmocka_unit_test(test_hang_up),
                 cmocka_unit_test(test_silence),
                 cmocka_unit_test(test_dealloc_wakes_a_reader),
+                cmocka_unit_test(test_dealloc_twice),
+                cmocka_unit_test(test_long_record),
                 cmocka_unit_test(test_first_data),
                 cmocka_unit_test(test_flags),
                 cmocka_unit_test(test_stats),
@@ -583,6 +763,7 @@ int main(void)
                 cmocka_unit_test(test_idle),
                 cmocka_unit_test(test_background),
                 cmocka_unit_test(test_fork),
+                cmocka_unit_test(test_fork_at_work),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

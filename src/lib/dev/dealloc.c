@@ -74,31 +74,37 @@ void dealloc_lost(struct slot *s)
         dealloc_finish(s);
 }
 
-/* Until what was written has arrived, or will not. Other threads may go on reading. */
-static void linger(struct slot *s)
+/*
+ * Until what was written has arrived, or will not. Other threads may go on reading. Which flow it was is returned: another thread may have ended it
+ * meanwhile, and the number be another's.
+ */
+static uint32_t linger(struct slot *s)
 {
-        int64_t deadline_ns = clock_after(clock_now_ns(), FRCT_R_NS);
-        int     r           = 0;
+        int64_t  deadline_ns = clock_after(clock_now_ns(), FRCT_R_NS);
+        uint32_t generation, ticket;
+        int      r = 0;
 
         pthread_mutex_lock(&s->tx.lock);
+        generation = s->generation;
         while (r == 0 && s->state == SLOT_OPEN && s->stream != NULL &&
-               stream_finish(s->stream, true) == -EAGAIN)
-                r = wait_stream(s, &s->tx, deadline_ns);
+               stream_finish(s->stream, &ticket) == -EAGAIN)
+                r = wait_stream(s, &s->tx, ticket, deadline_ns);
         pthread_mutex_unlock(&s->tx.lock);
+        return generation;
 }
 
 static int dealloc(struct slot *s)
 {
-        int r;
+        uint32_t generation;
+        int      r;
 
         if (s == NULL)
                 return -EBADF;
-        linger(s);
+        generation = linger(s);
         slot_lock(s);
-        r = slot_end(s);
+        r = s->generation == generation ? slot_end(s) : -EBADF;
         slot_unlock(s);
-        if (r == 0)
-                dealloc_finish(s);
+        dealloc_finish(s); /* also if another has ended it: he may have left that to us, who waited */
         return r;
 }
 

@@ -111,7 +111,7 @@ static void get_stats(const struct slot *s, struct flow_stats *stats)
                 .tx_bytes    = s->tx.bytes,
                 .rx_messages = s->rx.messages,
                 .rx_bytes    = s->rx.bytes,
-                .tx_wakes    = s->port.wakes,
+                .tx_wakes    = s->stream != NULL ? stream_wakes(s->stream) : s->port.wakes,
                 .rx_waits    = s->rx.sleeps,
         };
         if (s->stream != NULL)

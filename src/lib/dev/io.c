@@ -73,16 +73,17 @@ static ssize_t write_stream(struct slot *s, const void *buf, size_t count)
         ssize_t      r;
 
         do {
-                bool wait;
+                uint32_t ticket;
+                bool     wait;
 
                 r = check(s, FLOWFRDONLY);
                 if (r < 0 || count == 0)
-                        return r;
+                        break;
                 wait = may_wait(&s->tx, (s->flags & FLOWFWNOBLOCK) != 0, &until);
-                r    = stream_write(s->stream, buf, count, wait);
+                r    = stream_write(s->stream, buf, count, wait ? &ticket : NULL);
                 if (r != -EAGAIN || !wait)
                         break;
-                r = wait_stream(s, &s->tx, until.deadline_ns);
+                r = wait_stream(s, &s->tx, ticket, until.deadline_ns);
         } while (r == 0);
         if (s->state == SLOT_OPEN)
                 stream_leave(s->stream);
@@ -206,16 +207,17 @@ static ssize_t read_stream(struct slot *s, void *buf, size_t count)
         ssize_t      r;
 
         do {
-                bool wait;
+                uint32_t ticket;
+                bool     wait;
 
                 r = check(s, FLOWFWRONLY);
                 if (r < 0 || count == 0)
-                        return r;
+                        break;
                 wait = may_wait(&s->rx, (s->flags & FLOWFRNOBLOCK) != 0, &until);
-                r    = stream_read(s->stream, buf, count, whole, wait);
+                r    = stream_read(s->stream, buf, count, whole, wait ? &ticket : NULL);
                 if (r != -EAGAIN || !wait)
                         break;
-                r = wait_stream(s, &s->rx, until.deadline_ns);
+                r = wait_stream(s, &s->rx, ticket, until.deadline_ns);
         } while (r == 0);
         if (s->state == SLOT_OPEN)
                 stream_leave(s->stream);
@@ -234,7 +236,7 @@ static ssize_t read_locked(struct slot *s, void *buf, size_t count)
         do {
                 r = check(s, FLOWFWRONLY);
                 if (r < 0 || count == 0)
-                        return r;
+                        break; /* not at once: the flags may have been changed while it slept */
                 port_rx_enter(&s->port);
                 r = read_once(s, buf, count);
                 if (r != -EAGAIN || !may_wait(&s->rx, (s->flags & FLOWFRNOBLOCK) != 0, &until))

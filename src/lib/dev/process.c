@@ -29,15 +29,17 @@ struct process process = {
 };
 
 /*
- * Sets have lists, which must not be copied half changed; all else is in pieces that are whole at any moment.
+ * Sets have lists, and streams have queues, which must not be copied half changed; all else is in pieces that are whole at any moment.
  */
 static void before_fork(void)
 {
         pthread_mutex_lock(&process.sets_lock);
+        service_hold();
 }
 
 static void after_fork(void)
 {
+        service_release();
         pthread_mutex_unlock(&process.sets_lock);
 }
 

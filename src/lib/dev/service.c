@@ -188,6 +188,24 @@ void service_due(struct served *s, int64_t due_ns)
                 kick();
 }
 
+void service_hold(void)
+{
+        struct served *s;
+
+        pthread_mutex_lock(&service.lock);
+        LIST_FOREACH (s, &service.list, list)
+                stream_hold(s->stream);
+}
+
+void service_release(void)
+{
+        struct served *s;
+
+        LIST_FOREACH (s, &service.list, list)
+                stream_release(s->stream);
+        pthread_mutex_unlock(&service.lock);
+}
+
 void service_forget(void)
 {
         pthread_mutex_init(&service.lock, NULL);

@@ -31,6 +31,10 @@ void service_remove(struct served *s);
 /* The next turn is due at @due_ns: wakes the thread if it would come too late. */
 void service_due(struct served *s, int64_t due_ns);
 
+/* Around fork(): nobody is at work in any stream meanwhile. */
+void service_hold(void);
+void service_release(void);
+
 /* In a forked child, which has no such thread. */
 void service_forget(void);
 

@@ -23,6 +23,10 @@
 /* Packets that one turn takes in before it sends: acknowledgements must not wait for a flood to end. */
 #define TAKE_MAX 64
 
+/* So often in one turn, and turns in one call: a peer who sends without end keeps nobody, the rest is the service thread's. */
+#define ROUNDS_MAX 16
+#define TURNS_MAX  4
+
 struct stream {
         pthread_mutex_t lock;
         struct frct    *engine;
@@ -36,9 +40,10 @@ struct stream {
         bool            linger;
         bool            full;   /* the port was, in the last turn                  */
         int             broken; /* 0, or what the port said when it came to an end */
+        bool            over;   /* the engine is, and those who sleep were told    */
         unsigned        asleep; /* threads of the application, in the port         */
         bool            closed;
-        int             front, ring; /* ends of the pipe that it polls; ring: ours */
+        int             ring;        /* ours, of the pipe that it polls, to ring and to clear */
         bool            shown;       /* it is readable                                  */
         bool            between;     /* messages, in reading                            */
         struct served   served;
@@ -71,7 +76,6 @@ struct stream *stream_create(const struct stream_conf *conf)
         s->packet     = conf->frct.packet;
         s->out        = conf->out;
         s->in         = conf->in;
-        s->front      = -1;
         s->ring       = -1;
         s->linger     = true;
         s->engine     = frct_create(&conf->frct, clock_now_ns());
@@ -113,6 +117,16 @@ void stream_destroy(struct stream *s)
         free(s);
 }
 
+void stream_hold(struct stream *s)
+{
+        pthread_mutex_lock(&s->lock);
+}
+
+void stream_release(struct stream *s)
+{
+        pthread_mutex_unlock(&s->lock);
+}
+
 void stream_forget(struct stream *s)
 {
         if (s == NULL)
@@ -124,11 +138,24 @@ void stream_forget(struct stream *s)
 
 /* -- packets in ------------------------------------------------------------------ */
 
-/* What comes is in *@packet. 0, or as port_look(). */
+/* Takes one that is longer than any packet. 0: it is gone, and nothing is left of it. */
+static ssize_t skip_sealed(struct stream *s)
+{
+        ssize_t n;
+
+        do
+                n = inbox_read(s->in, s->port, s->packet_in, s->packet, false);
+        while (n > 0 && !inbox_between(s->in));
+        return n < 0 ? n : 0;
+}
+
+/* What comes is in *@packet, its length is returned; or as port_look(). */
 static ssize_t next_sealed(struct stream *s, const uint8_t **packet)
 {
         ssize_t n = inbox_read(s->in, s->port, s->packet_in, s->packet, true);
 
+        if (n == -EMSGSIZE)
+                n = skip_sealed(s);
         *packet = s->packet_in;
         if (inbox_confirmed(s->in))
                 s->hold = false;
@@ -176,7 +203,7 @@ static bool take_in(struct stream *s, int64_t now_ns)
 
         for (unsigned i = 0; r == 0 && i < TAKE_MAX; i++)
                 r = s->broken == 0 ? take_packet(s, now_ns) : -EAGAIN;
-        if (r < 0 && r != -EAGAIN && r != -EMSGSIZE)
+        if (r < 0 && r != -EAGAIN)
                 port_ended(s, r);
         return r == 0;
 }
@@ -215,13 +242,20 @@ static int put_plain(const struct stream *s, int64_t now_ns)
         return 1;
 }
 
-static void put_out(struct stream *s, int64_t now_ns)
+/* An end that no packet said, but a timer or the port by the hand of one thread, concerns those who sleep. */
+static void tell_end(struct stream *s)
+{
+        if (s->over || !frct_is_over(s->engine))
+                return;
+        s->over = true;
+        if (s->asleep > 0)
+                port_rouse(s->port);
+}
+
+static void put_all(struct stream *s, int64_t now_ns)
 {
         int r;
 
-        s->full = false;
-        if (s->broken != 0)
-                return;
         do
                 r = s->out != NULL ? put_sealed(s, now_ns) : put_plain(s, now_ns);
         while (r > 0);
@@ -229,6 +263,14 @@ static void put_out(struct stream *s, int64_t now_ns)
                 s->full = true;
         else if (r < 0)
                 port_ended(s, r);
+}
+
+static void put_out(struct stream *s, int64_t now_ns)
+{
+        s->full = false;
+        if (s->broken == 0)
+                put_all(s, now_ns);
+        tell_end(s);
 }
 
 /* -- turns ------------------------------------------------------------------------- */
@@ -256,53 +298,54 @@ static void show(struct stream *s)
         if (readable && !s->shown)
                 bell_ring(s->ring);
         else if (!readable && s->shown)
-                (void)bell_clear(s->front);
+                (void)bell_clear(s->ring);
         s->shown = readable;
 }
 
 static int64_t due_ns(const struct stream *s, int64_t now_ns)
 {
-        int64_t due = frct_due_ns(s->engine);
-
-        return s->full && due > now_ns + FULL_NS ? now_ns + FULL_NS : due;
+        /* What is due has no room: to try again at once would only spin. */
+        return s->full ? now_ns + FULL_NS : frct_due_ns(s->engine);
 }
 
 static void turn(struct stream *s, int64_t now_ns)
 {
-        bool more;
+        bool more = true;
 
-        do {
+        for (unsigned i = 0; more && i < ROUNDS_MAX; i++) {
                 more = take_in(s, now_ns);
                 put_out(s, now_ns);
-        } while (more);
+        }
 }
 
-/* What would have to wait for a bell is taken care of before it is armed. */
-static void turn_and_rest(struct stream *s, int64_t now_ns)
+/* What would have to wait for a bell is taken care of before it is armed. False: there is too much of it, and no bell will tell. */
+static bool turn_and_rest(struct stream *s, int64_t now_ns)
 {
-        do
+        for (unsigned i = 0; i < TURNS_MAX; i++) {
                 turn(s, now_ns);
-        while (s->broken == 0 && !port_rx_rest(s->port));
+                if (s->broken != 0 || port_rx_rest(s->port))
+                        return true;
+        }
+        return false;
+}
+
+/* When the service thread has to look next, if nobody is asleep. */
+static int64_t turn_alone(struct stream *s, int64_t now_ns)
+{
+        return turn_and_rest(s, now_ns) ? due_ns(s, now_ns) : now_ns;
 }
 
 /* -- opening and closing ------------------------------------------------------------ */
 
-static int open_front(struct stream *s, int front)
-{
-        s->front = front;
-        s->ring  = bell_open_own(front);
-        return s->ring < 0 ? s->ring : 0;
-}
-
 int stream_open(struct stream *s, struct port *port, int front)
 {
-        int r = open_front(s, front);
+        int r = s->ring = bell_open_both(front);
 
         s->port          = port;
         s->served.stream = s;
         s->served.bell   = port->bell;
         atomic_store(&s->served.due_ns, 0); /* it has its first turn at once */
-        if (r == 0)
+        if (r >= 0)
                 r = service_add(&s->served);
         if (r < 0)
                 s->port = NULL;
@@ -321,25 +364,24 @@ void stream_close(struct stream *s)
 
 /* -- the service thread ------------------------------------------------------------- */
 
-/* Threads that sleep in the port see to what comes; they only have to be told what a timer did. */
-static void serve_sleepers(struct stream *s, int64_t now_ns)
+/* Threads that sleep in the port see to what comes, and to what is due: they only have to be told what a timer did. */
+static int64_t serve_sleepers(struct stream *s, int64_t now_ns)
 {
+        port_rx_unring(s->port); /* first: it may find that the peer is gone */
         turn(s, now_ns);
-        port_rx_unring(s->port);
         port_rouse(s->port);
+        return CLOCK_NEVER;
 }
 
 bool stream_serve(struct stream *s, int64_t now_ns)
 {
-        bool rings;
+        int64_t due;
+        bool    rings;
 
         pthread_mutex_lock(&s->lock);
-        if (s->asleep > 0)
-                serve_sleepers(s, now_ns);
-        else
-                turn_and_rest(s, now_ns);
+        due = s->asleep > 0 ? serve_sleepers(s, now_ns) : turn_alone(s, now_ns);
         show(s);
-        atomic_store(&s->served.due_ns, due_ns(s, now_ns));
+        atomic_store(&s->served.due_ns, due);
         rings = s->broken == 0;
         pthread_mutex_unlock(&s->lock);
         return rings;
@@ -357,14 +399,19 @@ static int64_t enter(struct stream *s)
         return now_ns;
 }
 
-/* @r is the outcome of an attempt. Announces a sleeper if that is wanted; true: there is something new already, try again. */
-static bool again(struct stream *s, ssize_t r, bool wait)
+/*
+ * @r is the outcome of an attempt. Announces a sleeper if that is wanted; true: there is something new already, try again. Who goes to sleep has shown
+ * what he took in: it may be for somebody who polls.
+ */
+static bool again(struct stream *s, ssize_t r, uint32_t *ticket)
 {
-        if (r != -EAGAIN || !wait)
+        if (r != -EAGAIN || ticket == NULL)
                 return false;
         s->asleep++;
-        if (port_rx_prepare(s->port))
+        if (port_rx_prepare_next(s->port, ticket)) {
+                show(s);
                 return false;
+        }
         s->asleep--;
         port_rx_awake(s->port);
         return s->broken == 0;
@@ -380,14 +427,14 @@ static ssize_t write_once(struct stream *s, const void *buf, size_t n)
         return r < 0 ? r : (ssize_t)n;
 }
 
-ssize_t stream_write(struct stream *s, const void *buf, size_t n, bool wait)
+ssize_t stream_write(struct stream *s, const void *buf, size_t n, uint32_t *ticket)
 {
         ssize_t r;
 
         pthread_mutex_lock(&s->lock);
         do
                 r = write_once(s, buf, n);
-        while (again(s, r, wait));
+        while (again(s, r, ticket));
         pthread_mutex_unlock(&s->lock);
         return r;
 }
@@ -433,14 +480,14 @@ static ssize_t read_once(struct stream *s, void *buf, size_t n, bool whole)
         return has_first(s) ? read_first(s, buf, n, whole) : read_engine(s, buf, n, whole, now_ns);
 }
 
-ssize_t stream_read(struct stream *s, void *buf, size_t n, bool whole, bool wait)
+ssize_t stream_read(struct stream *s, void *buf, size_t n, bool whole, uint32_t *ticket)
 {
         ssize_t r;
 
         pthread_mutex_lock(&s->lock);
         do
                 r = read_once(s, buf, n, whole);
-        while (again(s, r, wait));
+        while (again(s, r, ticket));
         pthread_mutex_unlock(&s->lock);
         return r;
 }
@@ -453,13 +500,14 @@ int stream_look(struct stream *s)
         r = look(s);
         if (r == -EAGAIN) {
                 enter(s);
-                r = look(s);
+                r        = look(s);
+                s->shown = true; /* or nobody would have come to look: show() takes it back, whoever rang */
         }
         pthread_mutex_unlock(&s->lock);
         return r;
 }
 
-int stream_sleep(struct stream *s, int64_t deadline_ns)
+int stream_sleep(struct stream *s, uint32_t ticket, int64_t deadline_ns)
 {
         int64_t now_ns = clock_now_ns();
         int64_t wake_ns;
@@ -469,10 +517,10 @@ int stream_sleep(struct stream *s, int64_t deadline_ns)
         wake_ns = due_ns(s, now_ns);
         pthread_mutex_unlock(&s->lock);
         if (wake_ns <= deadline_ns) {
-                (void)port_rx_sleep(s->port, wake_ns);
+                (void)port_rx_sleep_on(s->port, ticket, wake_ns);
                 return 0;
         }
-        r = port_rx_sleep(s->port, deadline_ns);
+        r = port_rx_sleep_on(s->port, ticket, deadline_ns);
         return r == -ETIMEDOUT ? r : 0;
 }
 
@@ -487,14 +535,17 @@ void stream_awake(struct stream *s)
 void stream_leave(struct stream *s)
 {
         int64_t now_ns = clock_now_ns();
+        int64_t due;
 
         pthread_mutex_lock(&s->lock);
-        if (s->asleep > 0)
+        if (s->asleep > 0) {
                 turn(s, now_ns);
-        else
-                turn_and_rest(s, now_ns);
+                due = due_ns(s, now_ns);
+        } else {
+                due = turn_alone(s, now_ns);
+        }
         show(s);
-        service_due(&s->served, due_ns(s, now_ns));
+        service_due(&s->served, due);
         pthread_mutex_unlock(&s->lock);
 }
 
@@ -509,14 +560,14 @@ static int finish_once(struct stream *s)
         return r;
 }
 
-int stream_finish(struct stream *s, bool wait)
+int stream_finish(struct stream *s, uint32_t *ticket)
 {
         int r;
 
         pthread_mutex_lock(&s->lock);
         do
                 r = finish_once(s);
-        while (again(s, r, wait));
+        while (again(s, r, ticket));
         pthread_mutex_unlock(&s->lock);
         return r;
 }
@@ -570,6 +621,16 @@ void stream_stats(struct stream *s, struct frct_stats *out)
         pthread_mutex_lock(&s->lock);
         frct_stats(s->engine, out);
         pthread_mutex_unlock(&s->lock);
+}
+
+uint64_t stream_wakes(struct stream *s)
+{
+        uint64_t wakes;
+
+        pthread_mutex_lock(&s->lock);
+        wakes = s->port->wakes;
+        pthread_mutex_unlock(&s->lock);
+        return wakes;
 }
 
 size_t stream_message_max(const struct stream *s)

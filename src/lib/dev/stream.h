@@ -49,17 +49,17 @@ int stream_open(struct stream *s, struct port *port, int front);
 void stream_close(struct stream *s);
 
 /*
- * One attempt each: the bytes, or -EAGAIN, and what flow_write(), flow_read() and flow_dealloc() say. With @wait, -EAGAIN has also announced a
- * sleeper: then follows, without any lock of the slot, stream_sleep(), and after it, before the next attempt, stream_awake().
+ * One attempt each: the bytes, or -EAGAIN, and what flow_write(), flow_read() and flow_dealloc() say. With @ticket not NULL, -EAGAIN has also
+ * announced a sleeper: then follows, without any lock of the slot, stream_sleep() on *@ticket, and after it, before the next attempt, stream_awake().
  */
-ssize_t stream_write(struct stream *s, const void *buf, size_t n, bool wait);
-ssize_t stream_read(struct stream *s, void *buf, size_t n, bool whole, bool wait);
+ssize_t stream_write(struct stream *s, const void *buf, size_t n, uint32_t *ticket);
+ssize_t stream_read(struct stream *s, void *buf, size_t n, bool whole, uint32_t *ticket);
 
 /* There will be nothing more to write. 0: and all of it has arrived (or never will). */
-int stream_finish(struct stream *s, bool wait);
+int stream_finish(struct stream *s, uint32_t *ticket);
 
 /* Until something may have changed or @deadline_ns. 0 or -ETIMEDOUT. */
-int  stream_sleep(struct stream *s, int64_t deadline_ns);
+int  stream_sleep(struct stream *s, uint32_t ticket, int64_t deadline_ns);
 void stream_awake(struct stream *s);
 
 /* As slot_look(): 0, -EAGAIN, -ENODATA, -EFLOWDOWN, -EFLOWPEER. */
@@ -81,13 +81,18 @@ void stream_rouse(struct stream *s);
 uint32_t stream_flags(struct stream *s);
 int      stream_set_flags(struct stream *s, uint32_t flags);
 
-void   stream_stats(struct stream *s, struct frct_stats *out);
+void     stream_stats(struct stream *s, struct frct_stats *out);
+uint64_t stream_wakes(struct stream *s); /* times that its peer on the port was woken */
 size_t stream_message_max(const struct stream *s);
 bool   stream_is_down(struct stream *s);
 bool   stream_confirmed(struct stream *s);
 
 /* The service thread's: a turn. False: the bell has nothing more to say. */
 bool stream_serve(struct stream *s, int64_t now_ns);
+
+/* Around fork(): nobody is at work in it meanwhile, or the child would have to take apart what is half changed. */
+void stream_hold(struct stream *s);
+void stream_release(struct stream *s);
 
 /* In a forked child: lets go of everything without a word to anybody. */
 void stream_forget(struct stream *s);

@@ -172,7 +172,7 @@ int wait_tx(struct slot *s, int64_t deadline_ns)
         return wait_for(s, &s->tx, &w, deadline_ns);
 }
 
-int wait_stream(struct slot *s, struct lane *l, int64_t deadline_ns)
+int wait_stream(struct slot *s, struct lane *l, uint32_t ticket, int64_t deadline_ns)
 {
         struct stream *stream = s->stream;
         int            r;
@@ -180,7 +180,7 @@ int wait_stream(struct slot *s, struct lane *l, int64_t deadline_ns)
         l->waiters++;
         l->sleeps++;
         pthread_mutex_unlock(&l->lock);
-        r = stream_sleep(stream, deadline_ns);
+        r = stream_sleep(stream, ticket, deadline_ns);
         pthread_mutex_lock(&l->lock);
         stream_awake(stream);
         l->waiters--;

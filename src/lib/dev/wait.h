@@ -19,7 +19,7 @@ int wait_rx(struct slot *s, int64_t deadline_ns);
 int wait_tx(struct slot *s, int64_t deadline_ns);
 
 /* For anything, after an attempt on a stream that has announced us as a sleeper. With the lock of @l, whichever. */
-int wait_stream(struct slot *s, struct lane *l, int64_t deadline_ns);
+int wait_stream(struct slot *s, struct lane *l, uint32_t ticket, int64_t deadline_ns);
 
 /*
  * A message was taken, the lock is held. If it was the last, and messages of this flow come in streams, waits

@@ -1,6 +1,6 @@
 /*
- * ack.h - when a receiver acknowledges (doc/protocols/frct.md, "Acknowledgement"). It owns what an acknowledgement says besides numbers: echo, delay,
- * marks, the packet that came twice. Pure.
+ * ack.h - when a receiver acknowledges (doc/protocols/frct.md, "Acknowledgement"). It owns what an acknowledgement says besides numbers:
+ * echo, delay, marks, the packet that came twice. Pure.
  *
  * Echoed is the latest stamp of all that came in the run, not the stamp of the last packet: then whatever an acknowledgement covers was sent at or before
  * its echo, so a packet that was sent again only after it has arrived in its original. If a late packet's older stamp were echoed, an

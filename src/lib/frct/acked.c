@@ -21,6 +21,7 @@ struct news {
         uint64_t               prior_in_flight;
         uint64_t               prior_lost;
         uint64_t               bytes, packets;
+        bool                   tail_twice; /* the tail's probe came twice: the original was there */
         int64_t                rtt_ns; /* 0: no sample */
         struct rate_sample     rate;
 };
@@ -33,6 +34,12 @@ static bool original_arrived(const struct sent *p, const struct news *w)
         return p->retransmitted && (int32_t)(w->h->echo - p->stamp) < 0;
 }
 
+/* It was sent again by the tail's probe, and not because it was taken for lost. */
+static bool was_only_probed(const struct sender *s, uint64_t seq)
+{
+        return s->tlp_again && seq == s->tlp_seq;
+}
+
 static void arrived(struct sender *s, uint64_t seq, struct sent *p, struct news *w)
 {
         uint64_t bytes = p->len + s->extra;
@@ -43,7 +50,7 @@ static void arrived(struct sender *s, uint64_t seq, struct sent *p, struct news 
                 s->in_flight -= bytes;
         else if (s->reliable)
                 s->n_lost--;
-        if (p->lost || early)
+        if (p->lost || (early && !was_only_probed(s, seq)))
                 s->event.wrong++;
         if (early)
                 s->spurious++;
@@ -91,6 +98,12 @@ static void take_range(struct sender *s, struct range r, struct news *w)
         arrived_range(s, r.from, r.to, w);
 }
 
+static void take_twice(struct sender *s, const struct range *r, struct news *w)
+{
+        loss_dsack(&s->loss, sendq_next(s->q));
+        w->tail_twice = s->tlp_seq >= r->from && s->tlp_seq < r->to;
+}
+
 static void take_ranges(struct sender *s, struct news *w)
 {
         struct range r[FRCT_RANGES_MAX];
@@ -105,7 +118,7 @@ static void take_ranges(struct sender *s, struct news *w)
         }
         for (size_t i = 0; i < n; i++) {
                 if (i == 0 && is_dsack(&r[0], n > 1 ? &r[1] : NULL, w->ack))
-                        loss_dsack(&s->loss, next);
+                        take_twice(s, &r[0], w);
                 else if (r[i].to > w->ack)
                         take_range(s, r[i], w);
         }
@@ -134,12 +147,9 @@ static void take_marks(struct sender *s, const struct news *w)
 {
         uint16_t n = (uint16_t)(w->h->marks - s->marks);
 
-        if (!s->marks_known)
-                n = w->h->marks;
         if (n >= 0x8000) /* older than what we know */
                 return;
-        s->marks       = w->h->marks;
-        s->marks_known = true;
+        s->marks = w->h->marks;
         s->marked += n;
         if (n == 0 || sendq_base(s->q) < s->round_end)
                 return;
@@ -147,12 +157,19 @@ static void take_marks(struct sender *s, const struct news *w)
         s->cc.ops->marked(&s->cc, n, s->in_flight, w->now_ns, s->round_end);
 }
 
+/* What was trusted until the first acknowledgement is known now. Then it never moves back. */
 static void take_edge(struct sender *s, const struct news *w)
 {
         uint64_t edge = number_near(w->ack, w->h->edge);
+        bool     held = s->reliable && sendq_base(s->q) >= s->edge && sendq_base(s->q) < sendq_next(s->q);
 
+        if (!s->edge_known)
+                s->edge = w->ack;
+        s->edge_known = true;
         if (edge <= s->edge || edge < w->ack)
                 return;
+        if (held)
+                sender_take_back(s, w->now_ns);
         s->edge          = edge;
         s->window_probes = 0;
 }
@@ -168,20 +185,19 @@ static void conclude_losses(struct sender *s, int64_t now_ns)
 }
 
 /* RFC 8985, 7.4: the probe was answered. If only it was, and not the original, something was lost; the controller has not heard of it. */
-static void conclude_tail(struct sender *s, uint64_t spurious_before)
+static void conclude_tail(struct sender *s, uint64_t spurious_before, const struct news *w)
 {
         bool           answered = s->tlp_out && sendq_base(s->q) > s->tlp_seq;
-        struct cc_loss l        = {.now_ns = 0};
+        struct cc_loss l        = {.now_ns = w->now_ns, .next = sendq_next(s->q)};
 
         if (!answered)
                 return;
         s->tlp_out = false;
-        if (!s->tlp_again || s->spurious > spurious_before || s->loss.recovering)
+        if (!s->tlp_again || s->spurious > spurious_before || w->tail_twice || s->loss.recovering)
                 return;
-        l.begins    = true;
+        l.begins    = loss_begin(&s->loss, l.next);
         l.in_flight = s->in_flight;
         l.delivered = s->rate.delivered;
-        l.next      = sendq_next(s->q);
         s->losses++;
         s->cc.ops->lost(&s->cc, &l);
 }
@@ -220,6 +236,8 @@ static void tell_controller(struct sender *s, struct news *w)
         };
 
         s->cc.ops->acked(&s->cc, &a, &s->rtt);
+        if (s->cc.withheld) /* it keeps the path emptier than it could be: what is measured now says nothing of the rate */
+                rate_app_limited(&s->rate, s->in_flight);
         s->cwnd_limited = false;
 }
 
@@ -227,14 +245,17 @@ static void conclude(struct sender *s, struct news *w, uint64_t spurious_before)
 {
         bool recovered;
 
-        s->run_known = true;
-        s->backoff   = 0;
-        s->force     = false;
+        s->flight_known = true;
+        s->backoff      = 0;
+        if (s->force) /* a probe that has not left: there is no need for it now */
+                s->tlp_out = false;
+        s->force = false;
         sendq_drop(s->q, w->ack > sendq_base(s->q) ? w->ack : sendq_base(s->q));
         sender_forget(s);
         recovered = loss_advance(&s->loss, sendq_base(s->q));
         conclude_losses(s, w->now_ns);
-        conclude_tail(s, spurious_before);
+        conclude_tail(s, spurious_before, w);
+        recovered = loss_advance(&s->loss, sendq_base(s->q)) || recovered;
         rate_end(&s->rate, &w->rate, s->rtt.min_ns);
         tell_controller(s, w);
         conclude_event(s, w->now_ns);
@@ -264,12 +285,12 @@ bool sender_acknowledged(struct sender *s, const struct frct_hdr *h, int64_t now
         take_ranges(s, &w);
         if (w.packets > 0)
                 take_sample(s, &w);
-        take_edge(s, &w);
         if (w.packets > 0)
                 conclude(s, &w, spurious);
+        take_edge(s, &w);
         take_marks(s, &w);
         pacer_set(&s->pacer, s->cc.pacing_rate, s->cc.burst, now_ns);
-        if (w.packets > 0 || s->edge > edge)
+        if (w.packets > 0 || s->edge != edge)
                 sender_set_timer(s, now_ns);
         return true;
 }

@@ -25,7 +25,8 @@
  *
  * Departures from the draft's pseudocode. The first three hold it to its own words, that a round with X % of loss
  * outside of probing slows the flow by X % (5.3.3.8.3); as written they cost more, in each round until the next
- * probe, and 1 % of random loss more than a quarter of the throughput where acknowledgements come for eight packets at once.
+ * probe, and 1 % of random loss more than a quarter of the throughput where acknowledgements come for eight packets
+ * at once.
  *
  *     bw_lo follows what was delivered of what was sent: no sample shows more than the pace, which the margin keeps
  *     1 % below bw, and DOWN 10 %. Any loss would have taken that for the path's limit.

@@ -26,31 +26,31 @@ struct cc;
 /* What an acknowledgement brought. */
 struct cc_ack {
         int64_t  now_ns;
-        uint64_t acked;          /* bytes newly known to have arrived                               */
-        uint64_t lost;           /* bytes newly taken for lost by the same acknowledgement          */
-        uint64_t in_flight;      /* bytes out, after it                                             */
+        uint64_t acked;           /* bytes newly known to have arrived                               */
+        uint64_t lost;            /* bytes newly taken for lost by the same acknowledgement          */
+        uint64_t in_flight;       /* bytes out, after it                                             */
         uint64_t prior_in_flight; /* before it                                                      */
-        int64_t  rtt_ns;         /* sample, without the receiver's delay; 0: none                   */
-        uint64_t delivered;      /* bytes in all, with these                                        */
-        uint64_t rate;           /* delivery rate of the sample (rate.h); 0: none                   */
-        int64_t  interval_ns;    /* over which it was measured                                      */
-        bool     app_limited;    /* the sender had too little to send then                          */
+        int64_t  rtt_ns;          /* sample, without the receiver's delay; 0: none                   */
+        uint64_t delivered;       /* bytes in all, with these                                        */
+        uint64_t rate;            /* delivery rate of the sample (rate.h); 0: none                   */
+        int64_t  interval_ns;     /* over which it was measured                                      */
+        bool     app_limited;     /* the sender had too little to send then                          */
         uint64_t prior_delivered; /* bytes, when the packet was sent that gives the sample          */
-        uint64_t tx_in_flight;   /* bytes out when that packet was sent, with it                    */
-        uint64_t sample_lost;    /* bytes lost between its sending and now                          */
-        uint64_t marks;          /* packets newly reported as marked                                */
-        uint64_t packets;        /* newly acknowledged                                              */
-        uint64_t base;           /* left edge of the sender, now                                    */
-        uint64_t next;           /* its next number: rounds end when base has reached this one      */
+        uint64_t tx_in_flight;    /* bytes out when that packet was sent, with it                    */
+        uint64_t sample_lost;     /* bytes lost between its sending and now                          */
+        uint64_t marks;           /* packets newly reported as marked                                */
+        uint64_t packets;         /* newly acknowledged                                              */
+        uint64_t base;            /* left edge of the sender, now                                    */
+        uint64_t next;            /* its next number: rounds end when base has reached this one      */
         bool     recovering;
-        bool     cwnd_limited;   /* the window was what held the sender back since the last one     */
+        bool     cwnd_limited; /* the window was what held the sender back since the last one     */
 };
 
 struct cc_loss {
         int64_t  now_ns;
-        bool     begins;    /* a new loss event                                          */
-        uint64_t bytes;     /* newly taken for lost                                      */
-        uint64_t in_flight; /* after it                                                  */
+        bool     begins;       /* a new loss event                                          */
+        uint64_t bytes;        /* newly taken for lost                                      */
+        uint64_t in_flight;    /* after it                                                  */
         uint64_t tx_in_flight; /* out when the first of them was sent, with it           */
         uint64_t sample_lost;  /* lost since that one was sent, with them                */
         bool     app_limited;  /* that one was sent when there was too little to send   */
@@ -61,10 +61,12 @@ struct cc_loss {
 struct cc_ops {
         const char *name;
         void (*init)(struct cc *c, int64_t now_ns);
-        void (*sent)(struct cc *c, uint64_t bytes, uint64_t in_flight, bool idle, int64_t now_ns); /* @in_flight: before; @idle: nothing was out for lack of data */
+        void (*sent)(struct cc *c, uint64_t bytes, uint64_t in_flight, bool idle,
+                     int64_t now_ns); /* @in_flight: before; @idle: nothing was out for lack of data */
         void (*acked)(struct cc *c, const struct cc_ack *a, const struct rtt *r);
         void (*lost)(struct cc *c, const struct cc_loss *l);
-        void (*marked)(struct cc *c, uint64_t packets, uint64_t in_flight, int64_t now_ns, uint64_t next); /* at most once a round */
+        void (*marked)(struct cc *c, uint64_t packets, uint64_t in_flight, int64_t now_ns,
+                       uint64_t next); /* at most once a round */
         void (*timeout)(struct cc *c, uint64_t in_flight, int64_t now_ns);
         void (*recovered)(struct cc *c, uint64_t in_flight, int64_t now_ns);
         void (*undo)(struct cc *c, int64_t now_ns); /* the last loss event (or timeout) was none */

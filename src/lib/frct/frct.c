@@ -187,7 +187,7 @@ bool frct_rx(struct frct *f, const void *packet, size_t n, bool marked, int64_t 
         if (h.flags & FRCT_DATA)
                 receiver_data(&f->rx, &h, r.p, (size_t)(r.end - r.p), marked, receiver_idle_ns(f), now_ns);
         else if (h.flags & FRCT_PROBE)
-                receiver_probed(&f->rx, h.stamp, now_ns);
+                receiver_probed(&f->rx, &h, receiver_idle_ns(f), now_ns);
         return true;
 }
 
@@ -234,13 +234,18 @@ static size_t tx_data(struct frct *f, const struct sent *p, uint64_t seq, uint8_
         return n;
 }
 
-static size_t tx_alone(struct frct *f, uint8_t *out, int64_t now_ns)
+/* @ask: a probe is due, and there is no data to carry it. */
+static size_t tx_alone(struct frct *f, bool ask, uint8_t *out, int64_t now_ns)
 {
         struct frct_hdr h = {.stamp = sender_stamp(&f->tx, now_ns)};
 
-        if (f->tx.probe)
+        if (ask)
                 h.flags |= FRCT_PROBE;
-        f->tx.probe = false;
+        if (ask && sender_asks_window(&f->tx, now_ns)) {
+                h.flags |= FRCT_RUN;
+                h.first = (uint32_t)sendq_base(f->tx.q);
+        }
+        f->tx.probe = f->tx.probe && !ask;
         if (receiver_owes(&f->rx))
                 receiver_acknowledge(&f->rx, &h, FRCT_RANGES_MAX, now_ns);
         return put(f, &h, NULL, 0, out, now_ns);
@@ -285,7 +290,7 @@ size_t frct_tx(struct frct *f, uint8_t *out, int64_t now_ns)
         if (p != NULL && !ack_goes_first(f, p, now_ns))
                 return tx_data(f, p, seq, out, now_ns);
         if (receiver_due_ns(&f->rx) <= now_ns || (p == NULL && f->tx.probe))
-                return tx_alone(f, out, now_ns);
+                return tx_alone(f, p == NULL && f->tx.probe, out, now_ns);
         return 0;
 }
 

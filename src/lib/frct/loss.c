@@ -58,10 +58,11 @@ int64_t loss_window_ns(const struct loss *l, const struct rtt *r)
         return window < r->srtt_ns ? window : r->srtt_ns;
 }
 
-static uint64_t lose(struct sendq *q, uint64_t seq, unsigned *n)
+static uint64_t lose(struct loss *l, struct sendq *q, uint64_t seq, unsigned *n)
 {
         sendq_lose(q, seq);
-        ++*n;
+        if (++*n == 1)
+                l->first_lost = seq;
         return sendq_at(q, seq)->len;
 }
 
@@ -86,7 +87,7 @@ uint64_t loss_detect(struct loss *l, struct sendq *q, const struct rtt *r, int64
         window         = loss_window_ns(l, r);
         *n             = 0;
         while ((l->reo_due_ns = oldest_due_ns(l, q, window, &seq)) <= now_ns)
-                bytes += lose(q, seq, n);
+                bytes += lose(l, q, seq, n);
         return bytes;
 }
 
@@ -98,7 +99,7 @@ uint64_t loss_timeout(struct loss *l, struct sendq *q, const struct rtt *r, int6
 
         *n = 0;
         while ((s = sendq_oldest(q, &seq)) != NULL && (*n == 0 || s->tx_ns + r->srtt_ns <= now_ns))
-                bytes += lose(q, seq, n);
+                bytes += lose(l, q, seq, n);
         l->reo_due_ns = oldest_due_ns(l, q, loss_window_ns(l, r), &seq);
         return bytes;
 }

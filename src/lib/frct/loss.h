@@ -34,6 +34,8 @@ struct loss {
         uint64_t recovery_end; /* next, when this loss event began                            */
         int64_t  reo_due_ns;   /* when some packet will be taken for lost; CLOCK_NEVER        */
         unsigned overtaken;    /* packets known to have arrived behind the first hole         */
+        uint64_t
+                first_lost; /* the first that was marked by the last loss_detect() or loss_timeout() that marked any */
 };
 
 /* At the beginning of each run: numbers of another one mean nothing in it. */

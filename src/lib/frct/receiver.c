@@ -26,47 +26,63 @@ void receiver_fini(struct receiver *r)
 
 /* -- runs ------------------------------------------------------------------- */
 
-static void begin(struct receiver *r, uint32_t first)
-{
-        uint64_t number = NUMBER_BASE + first;
-
-        recvq_begin(r->q, number);
-        seen_begin(&r->seen, number);
-        ack_begin(&r->ack);
-        r->active = true;
-        r->told   = number;
-}
-
-/* Whether a packet means something to us. What lies too far ahead cannot be of this run. */
-static bool enter_run(struct receiver *r, const struct frct_hdr *h, int64_t idle_ns, int64_t now_ns)
-{
-        if (r->active && now_ns - r->data_ns > idle_ns)
-                r->active = false;
-        if (r->active)
-                return true;
-        if (!(h->flags & FRCT_RUN) || r->fin)
-                return false;
-        if (h->seq - h->first >= recvq_window(r->q))
-                return false;
-        begin(r, h->first);
-        return true;
-}
-
 static uint64_t next_of(const struct receiver *r)
 {
         return r->reliable ? recvq_next(r->q) : r->seen.next;
 }
 
+/*
+ * A run that goes on where the last one was left is the same: its sender only waited for longer than we remember. What was acknowledged of an
+ * unfinished message stays.
+ */
+static bool goes_on(const struct receiver *r, uint32_t first)
+{
+        return r->reliable && r->begun && (uint32_t)next_of(r) == first;
+}
+
+static void begin(struct receiver *r, uint32_t first)
+{
+        uint64_t number = NUMBER_BASE + first;
+
+        r->active = true;
+        if (goes_on(r, first))
+                return;
+        r->begun = true;
+        r->told  = number;
+        recvq_begin(r->q, number);
+        seen_begin(&r->seen, number);
+        ack_begin(&r->ack);
+}
+
+/*
+ * Whether a packet means something to us. What has RUN begins one if there is none; a number of DATA that lies too far ahead of `first` cannot be
+ * of the run that it claims.
+ */
+static bool enter_run(struct receiver *r, const struct frct_hdr *h, int64_t idle_ns, int64_t now_ns)
+{
+        if (r->active && now_ns - r->data_ns > idle_ns)
+                r->active = false;
+        if (!r->active) {
+                if (!(h->flags & FRCT_RUN) || r->fin)
+                        return false;
+                if (h->flags & FRCT_DATA && h->seq - h->first >= recvq_window(r->q))
+                        return false;
+                begin(r, h->first);
+        }
+        r->data_ns = now_ns;
+        return true;
+}
+
 /* -- a packet --------------------------------------------------------------- */
 
-/* What the sender has given up. */
+/* What the sender has given up. A `first` that is newer than the packet that it comes with is a lie. */
 static void skip(struct receiver *r, const struct frct_hdr *h)
 {
         uint64_t first = number_near(next_of(r), h->first);
 
         if (r->reliable || !(h->flags & FRCT_RUN))
                 return;
-        if (first > number_near(next_of(r), h->seq)) /* it is newer than its packet: a lie */
+        if (h->flags & FRCT_DATA && first > number_near(next_of(r), h->seq))
                 return;
         recvq_skip(r->q, first);
         seen_floor(&r->seen, first);
@@ -83,6 +99,16 @@ static void count(struct receiver *r, enum recvq_put put, size_t n)
                 r->bytes += n;
 }
 
+/* Out of order, or into a gap of which more is left, or asked for. */
+static bool is_urgent(const struct receiver *r, const struct frct_hdr *h, enum recvq_put put)
+{
+        struct range one;
+
+        if (put != RECVQ_IN_ORDER || h->flags & (FRCT_FIN | FRCT_PROBE))
+                return true;
+        return r->reliable && recvq_ranges(r->q, 0, &one, 1) > 0;
+}
+
 void receiver_data(struct receiver *r, const struct frct_hdr *h, const void *payload, size_t n, bool marked,
                    int64_t idle_ns, int64_t now_ns)
 {
@@ -93,7 +119,6 @@ void receiver_data(struct receiver *r, const struct frct_hdr *h, const void *pay
         r->marks += marked;
         if (!enter_run(r, h, idle_ns, now_ns))
                 return;
-        r->data_ns = now_ns;
         skip(r, h);
         seq = number_near(next_of(r), h->seq);
         put = recvq_put(r->q, seq, h->flags & (FRCT_FIRST | FRCT_LAST | FRCT_FIN), payload, n);
@@ -103,14 +128,15 @@ void receiver_data(struct receiver *r, const struct frct_hdr *h, const void *pay
                 dup = !seen_put(&r->seen, seq);
         if (h->flags & FRCT_FIN && put != RECVQ_OUTSIDE && put != RECVQ_NO_MEMORY)
                 r->fin = true;
-        ack_data(&r->ack, seq, h->stamp, marked, put != RECVQ_IN_ORDER || h->flags & (FRCT_FIN | FRCT_PROBE),
-                 dup, now_ns);
+        ack_data(&r->ack, seq, h->stamp, marked, is_urgent(r, h, put), dup, now_ns);
 }
 
-void receiver_probed(struct receiver *r, uint32_t stamp, int64_t now_ns)
+void receiver_probed(struct receiver *r, const struct frct_hdr *h, int64_t idle_ns, int64_t now_ns)
 {
+        if (h->flags & FRCT_RUN && enter_run(r, h, idle_ns, now_ns))
+                skip(r, h);
         if (r->active)
-                ack_probe(&r->ack, stamp, now_ns);
+                ack_probe(&r->ack, h->stamp, now_ns);
 }
 
 /* -- what is told ----------------------------------------------------------- */
@@ -122,7 +148,7 @@ void receiver_read(struct receiver *r, int64_t now_ns)
 
         if (!r->active || edge <= r->told)
                 return;
-        if (edge - r->told >= window / 4 || r->told <= next_of(r))
+        if (edge - r->told >= window / 4 || r->told <= recvq_next(r->q))
                 ack_window(&r->ack, now_ns);
 }
 

@@ -15,6 +15,7 @@ struct receiver {
         struct seen   seen; /* unreliable */
         bool          reliable;
         bool          active;  /* there is a run              */
+        bool          begun;   /* there was ever one          */
         bool          fin;     /* it has ended                */
         int64_t       data_ns; /* when DATA came last         */
         uint64_t      told;    /* edge that the peer has been told */
@@ -29,8 +30,8 @@ void receiver_fini(struct receiver *r);
 void receiver_data(struct receiver *r, const struct frct_hdr *h, const void *payload, size_t n, bool marked,
                    int64_t idle_ns, int64_t now_ns);
 
-/* A packet without, that asks for an answer. */
-void receiver_probed(struct receiver *r, uint32_t stamp, int64_t now_ns);
+/* A packet without, that asks for an answer; with RUN it is as good as DATA for the run. */
+void receiver_probed(struct receiver *r, const struct frct_hdr *h, int64_t idle_ns, int64_t now_ns);
 
 /* Something was read: the peer may have to be told of the room. */
 void receiver_read(struct receiver *r, int64_t now_ns);

@@ -151,35 +151,31 @@ static bool bits_reach(struct recvq *q, uint64_t seq)
         return true;
 }
 
-/* The highest number of next to @below - 1 whose bit is set (@flip 0) or clear (@flip all ones); next if there is none. */
+/*
+ * The highest number of next to @below - 1 whose bit is set (@flip 0) or clear (@flip all ones). If there is none, no more than next, which is clear
+ * itself: a full ring has numbers of its end in the word of next.
+ */
 static uint64_t last_below(const struct recvq *q, uint64_t below, uint64_t flip)
 {
         while (below > q->next) {
                 uint64_t n    = below - 1;
                 uint64_t word = (*word_of(q, n) ^ flip) << (63 - n % 64);
 
-                if (word != 0) {
-                        n -= (uint64_t)__builtin_clzll(word);
-                        return n > q->next ? n : q->next; /* the word may hold others before it */
-                }
+                if (word != 0)
+                        return n - (uint64_t)__builtin_clzll(word);
                 below = n & ~UINT64_C(63);
         }
         return q->next;
 }
 
-/* The first number from @seq on that did not come. */
+/* The first number from @seq on that did not come: at the latest end, whose bit is clear, or that of next. */
 static uint64_t first_lacking(const struct recvq *q, uint64_t seq)
 {
-        while (seq < q->end) {
-                uint64_t word = ~*word_of(q, seq) >> seq % 64;
+        uint64_t word;
 
-                if (word != 0) {
-                        seq += (uint64_t)__builtin_ctzll(word);
-                        break;
-                }
+        while ((word = ~*word_of(q, seq) >> seq % 64) == 0)
                 seq = (seq | 63) + 1;
-        }
-        return seq < q->end ? seq : q->end;
+        return seq + (uint64_t)__builtin_ctzll(word);
 }
 
 /* -- messages ---------------------------------------------------------------- */

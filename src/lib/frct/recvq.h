@@ -36,8 +36,8 @@ enum recvq_put {
 };
 
 /*
- * @piece: the largest payload of a packet, 1 to 65535. @bytes_max: of chunks that packets may take. @packets_max: numbers between read and
- * edge, a power of two, at least 64. A message of FRCT_MESSAGE_MAX in full pieces always fits an empty queue: bytes_max is raised to that, but
+ * @piece: the largest payload of a packet, 1 to 65535. @bytes_max: of chunks that packets may take. @packets_max: numbers between read and edge, a
+ * power of two, at least 64. A message of FRCT_MESSAGE_MAX in full pieces always fits an empty queue: bytes_max is raised to that, but
  * packets_max is not (65536 do for pieces of 16). NULL: out of memory.
  */
 struct recvq *recvq_create(size_t piece, size_t bytes_max, size_t packets_max, bool reliable);

@@ -52,17 +52,17 @@ static bool is_sending(const struct sender *s)
 /* Nothing of the old run lives: neither its packets nor their acknowledgements (doc/protocols/frct.md, "Runs"). */
 void sender_begin(struct sender *s, int64_t idle_ns, uint64_t first, int64_t now_ns)
 {
-        if (!sender_is_quiet(s) || now_ns - s->data_ns <= idle_ns)
+        if (sendq_base(s->q) != sendq_end(s->q) || now_ns - s->data_ns <= idle_ns)
                 return;
         sendq_restart(s->q, first);
         loss_init(&s->loss);
-        s->edge        = first + SENDER_FIRST_WINDOW;
-        s->run_known   = false;
-        s->marks_known = false;
-        s->n_told      = 0;
-        s->tlp_out     = false;
-        s->event       = (struct event){0};
-        s->round_end   = first;
+        s->edge       = first + SENDER_FIRST_WINDOW;
+        s->edge_known = false;
+        s->n_told     = 0;
+        s->tlp_out    = false;
+        s->tlp_again  = false;
+        s->event      = (struct event){0};
+        s->round_end  = first;
 }
 
 /* -- what leaves ------------------------------------------------------------ */
@@ -72,10 +72,15 @@ static uint64_t size_of(const struct sender *s, const struct sent *p)
         return p->len + s->extra;
 }
 
-/* The packet that is to be sent again before all others. */
+/*
+ * The packet that is to be sent again before all others. A run begins with more trust than a receiver may deserve (SENDER_FIRST_WINDOW): what it has
+ * no room for is not sent again until it has.
+ */
 static struct sent *next_lost(struct sender *s, uint64_t *seq)
 {
-        return s->reliable ? sendq_first_lost(s->q, seq) : NULL;
+        struct sent *p = s->reliable ? sendq_first_lost(s->q, seq) : NULL;
+
+        return p != NULL && *seq < s->edge ? p : NULL;
 }
 
 static struct sent *next_new(struct sender *s, uint64_t *seq)
@@ -90,7 +95,7 @@ static struct sent *last_out(struct sender *s, uint64_t *seq)
         for (*seq = sendq_next(s->q); *seq > sendq_base(s->q);) {
                 struct sent *p = sendq_at(s->q, --*seq);
 
-                if (!p->acked)
+                if (!p->acked && *seq < s->edge)
                         return p;
         }
         return NULL;
@@ -157,25 +162,40 @@ static bool probes_tail(const struct sender *s)
                s->rtt.sampled;
 }
 
-void sender_set_timer(struct sender *s, int64_t now_ns)
+/* All that could be sent waits for room at the receiver. */
+static bool is_held(const struct sender *s)
+{
+        return s->reliable
+                       ? sendq_base(s->q) >= s->edge && sendq_base(s->q) < sendq_end(s->q)
+                       : !is_sending(s) && sendq_next(s->q) >= s->edge && sendq_next(s->q) < sendq_end(s->q);
+}
+
+static int64_t window_probe_ns(const struct sender *s)
+{
+        int64_t ns = rtt_rto_ns(&s->rtt, s->window_probes);
+
+        return ns < WINDOW_PROBE_MAX_NS ? ns : WINDOW_PROBE_MAX_NS;
+}
+
+static void set_loss_timer(struct sender *s, int64_t now_ns)
 {
         int64_t rto_ns = now_ns + rtt_rto_ns(&s->rtt, s->backoff);
-        int64_t pto_ns;
+        int64_t pto_ns = now_ns + rtt_pto_ns(&s->rtt, sendq_next(s->q) - sendq_base(s->q) < ACK_EVERY);
 
-        if (is_sending(s)) {
-                pto_ns = now_ns + rtt_pto_ns(&s->rtt, sendq_next(s->q) - sendq_base(s->q) < ACK_EVERY);
-                if (probes_tail(s) && pto_ns < rto_ns)
-                        set_timer(s, TIMER_TLP, pto_ns);
-                else
-                        set_timer(s, TIMER_RTO, rto_ns);
-        } else if (sendq_end(s->q) > sendq_next(s->q) && sendq_next(s->q) >= s->edge) {
-                int64_t ask_ns = rtt_rto_ns(&s->rtt, s->window_probes);
+        if (probes_tail(s) && pto_ns < rto_ns)
+                set_timer(s, TIMER_TLP, pto_ns);
+        else
+                set_timer(s, TIMER_RTO, rto_ns);
+}
 
-                set_timer(s, TIMER_WINDOW,
-                          now_ns + (ask_ns < WINDOW_PROBE_MAX_NS ? ask_ns : WINDOW_PROBE_MAX_NS));
-        } else {
+void sender_set_timer(struct sender *s, int64_t now_ns)
+{
+        if (is_held(s))
+                set_timer(s, TIMER_WINDOW, now_ns + window_probe_ns(s));
+        else if (is_sending(s))
+                set_loss_timer(s, now_ns);
+        else
                 set_timer(s, TIMER_NONE, CLOCK_NEVER);
-        }
 }
 
 void sender_queued(struct sender *s, int64_t now_ns)
@@ -196,6 +216,8 @@ static void put_out(struct sender *s, struct sent *p, uint64_t seq, uint64_t byt
         if (p->lost) {
                 s->n_lost--;
                 s->in_flight += bytes;
+                if (seq == s->tlp_seq) /* no mere probe any more */
+                        s->tlp_again = false;
         }
         s->retransmitted++;
         p->retransmitted = true;
@@ -226,6 +248,8 @@ void sender_sent(struct sender *s, uint64_t seq, int64_t now_ns)
         p->stamp = sender_stamp(s, now_ns);
         if (p->times < UINT8_MAX)
                 p->times++;
+        if (!is_sending(s))
+                s->flight_known = false;
         note_probe(s, seq, seq != sendq_next(s->q));
         put_out(s, p, seq, bytes, now_ns);
         s->data_ns = now_ns;
@@ -245,15 +269,14 @@ void sender_forget(struct sender *s)
         sendq_drop(s->q, seq);
 }
 
+/* What was known when the first of them was sent. */
 static void first_lost(const struct sender *s, struct cc_loss *l)
 {
-        uint64_t           seq;
-        const struct sent *p = sendq_first_lost(s->q, &seq);
+        const struct sent *p = sendq_at(s->q, s->loss.first_lost);
 
-        if (p == NULL)
-                return;
         l->tx_in_flight = p->rate.in_flight;
         l->sample_lost  = s->rate.lost - p->rate.lost;
+        l->app_limited  = p->rate.app_limited;
 }
 
 void sender_lost(struct sender *s, uint64_t payload, unsigned n, int64_t now_ns)
@@ -288,6 +311,18 @@ static void look_for_losses(struct sender *s, int64_t now_ns)
         sender_lost(s, payload, n, now_ns);
 }
 
+void sender_take_back(struct sender *s, int64_t now_ns)
+{
+        unsigned n;
+        uint64_t payload = loss_timeout(&s->loss, s->q, &s->rtt, now_ns, &n);
+
+        s->room_ns = now_ns;
+        if (!s->reliable || n == 0)
+                return;
+        s->in_flight -= payload + n * s->extra;
+        s->n_lost += n;
+}
+
 /* -- time ------------------------------------------------------------------- */
 
 /* RFC 8985, 7.3. */
@@ -314,10 +349,15 @@ static void time_out(struct sender *s, int64_t now_ns)
         s->probe = true;
 }
 
-static bool is_hopeless(const struct sender *s, int64_t now_ns)
+/* R does not run while the receiver has no room: it is there, or keepalive says that it is not. */
+static int64_t hopeless_ns(const struct sender *s)
 {
-        return s->reliable && is_sending(s) &&
-               now_ns - sendq_at(s->q, sendq_base(s->q))->first_ns >= FRCT_R_NS;
+        int64_t from_ns;
+
+        if (!s->reliable || !is_sending(s) || is_held(s))
+                return CLOCK_NEVER;
+        from_ns = sendq_at(s->q, sendq_base(s->q))->first_ns;
+        return clock_after(from_ns > s->room_ns ? from_ns : s->room_ns, FRCT_R_NS);
 }
 
 static void fire(struct sender *s, int64_t now_ns)
@@ -339,10 +379,12 @@ static void fire(struct sender *s, int64_t now_ns)
 
 bool sender_expire(struct sender *s, int64_t now_ns)
 {
-        if (is_hopeless(s, now_ns))
+        if (hopeless_ns(s) <= now_ns)
                 return false;
         if (s->loss.reo_due_ns <= now_ns)
                 look_for_losses(s, now_ns);
+        if (s->timer == TIMER_RTO && !is_sending(s)) /* all that was out is given up */
+                sender_set_timer(s, now_ns);
         if (s->timer_ns <= now_ns)
                 fire(s, now_ns);
         return true;
@@ -356,12 +398,8 @@ int64_t sender_due_ns(const struct sender *s)
                 due_ns = s->loss.reo_due_ns;
         if (s->pace_ns < due_ns)
                 due_ns = s->pace_ns;
-        if (s->reliable && is_sending(s)) {
-                int64_t end_ns = sendq_at(s->q, sendq_base(s->q))->first_ns + FRCT_R_NS;
-
-                if (end_ns < due_ns)
-                        due_ns = end_ns;
-        }
+        if (hopeless_ns(s) < due_ns)
+                due_ns = hopeless_ns(s);
         return due_ns;
 }
 
@@ -372,9 +410,17 @@ uint32_t sender_stamp(const struct sender *s, int64_t now_ns)
         return (uint32_t)(now_ns / NS_PER_US) + s->origin;
 }
 
+bool sender_asks_window(struct sender *s, int64_t now_ns)
+{
+        if (!is_held(s))
+                return false;
+        s->data_ns = now_ns;
+        return true;
+}
+
 bool sender_tells_run(const struct sender *s)
 {
-        return !s->reliable || !s->run_known || !is_sending(s);
+        return !s->reliable || !s->flight_known || !is_sending(s);
 }
 
 bool sender_is_quiet(const struct sender *s)

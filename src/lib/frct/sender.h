@@ -37,20 +37,22 @@ struct sender {
         struct pacer  pacer;
 
         bool     reliable;
-        uint64_t extra;     /* bytes of a packet besides its payload        */
-        uint64_t edge;      /* the peer's                                   */
-        bool     run_known; /* the peer has acknowledged something of it    */
-        uint64_t in_flight; /* bytes that are neither acknowledged nor lost */
-        uint64_t n_lost;    /* packets to be sent again                     */
-        uint32_t origin;    /* of stamps, µs                                */
-        int64_t  data_ns;   /* when DATA was sent last                      */
+        uint64_t extra;        /* bytes of a packet besides its payload        */
+        uint64_t edge;         /* the peer's                                   */
+        bool     edge_known;   /* it has told                                 */
+        bool     flight_known; /* the peer has acknowledged something of what is out, since nothing was */
+        uint64_t in_flight;    /* bytes that are neither acknowledged nor lost */
+        uint64_t n_lost;       /* packets to be sent again                     */
+        uint32_t origin;       /* of stamps, µs                                */
+        int64_t  data_ns;      /* when DATA was sent last                      */
 
         enum sender_timer timer;
         int64_t           timer_ns;
         unsigned          backoff; /* timeouts in a row                     */
         unsigned          window_probes;
-        bool              force; /* a packet must leave, whatever the window of congestion says */
-        bool              probe; /* the next packet asks for an acknowledgement                 */
+        int64_t           room_ns; /* when a window opened that had held back what was out */
+        bool              force;   /* a packet must leave, whatever the window of congestion says */
+        bool              probe;   /* the next packet asks for an acknowledgement                 */
         bool              tlp_out;
         bool              tlp_again; /* it was sent before                  */
         uint64_t          tlp_seq;
@@ -58,7 +60,6 @@ struct sender {
         struct event event;
         uint64_t     round_end; /* of the round in which marks counted      */
         uint16_t     marks;
-        bool         marks_known;
         bool         cwnd_limited;
         int64_t      pace_ns; /* pacing holds a packet back until then; CLOCK_NEVER */
 
@@ -90,6 +91,12 @@ bool sender_expire(struct sender *s, int64_t now_ns);
  */
 struct sent *sender_next(struct sender *s, uint64_t *seq, int64_t now_ns);
 void         sender_sent(struct sender *s, uint64_t seq, int64_t now_ns);
+
+/*
+ * Whether a probe that is sent now asks a closed window. Then it carries RUN, for the receiver may have forgotten the run meanwhile, and keeps the
+ * run as DATA does.
+ */
+bool sender_asks_window(struct sender *s, int64_t now_ns);
 
 /* Whether the packet to be sent must carry RUN. */
 bool sender_tells_run(const struct sender *s);

@@ -64,6 +64,11 @@ int bell_open_own(int own)
         return reopen(-1, own, O_WRONLY);
 }
 
+int bell_open_both(int own)
+{
+        return reopen(-1, own, O_RDWR);
+}
+
 void bell_ring_own(int own)
 {
         int fd = bell_open_own(own);

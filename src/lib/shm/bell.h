@@ -57,6 +57,11 @@ void bell_ring_own(int own);
  */
 int bell_open_own(int own);
 
+/*
+ * The same for reading too: what rings and clears with it needs @own no more, which may be in the hands of somebody else.
+ */
+int bell_open_both(int own);
+
 /* Takes back what was rung. 1, 0 (nothing was), or -EPIPE: nobody can ring it any more. */
 int bell_clear(int own);
 

@@ -283,18 +283,18 @@ bool port_tx_prepare(struct port *p)
  * A peer can move our sleep to a futex of its own (FUTEX_REQUEUE) where nobody would wake us, not even irmd
  * when the peer has died: nobody sleeps for longer than this without a look.
  */
-static int sleep_on(_Atomic uint32_t *word, int64_t deadline_ns)
+static int sleep_on(_Atomic uint32_t *word, uint32_t value, int64_t deadline_ns)
 {
         int64_t look_ns = clock_after(clock_now_ns(), 60 * NS_PER_S);
 
-        if (futex_wait(word, RING_ASLEEP, deadline_ns < look_ns ? deadline_ns : look_ns) != -ETIMEDOUT)
+        if (futex_wait(word, value, deadline_ns < look_ns ? deadline_ns : look_ns) != -ETIMEDOUT)
                 return 0;
         return deadline_ns < look_ns ? -ETIMEDOUT : 0;
 }
 
 int port_tx_sleep(struct port *p, int64_t deadline_ns)
 {
-        return sleep_on(&p->tx.ctl->tx_word, deadline_ns);
+        return sleep_on(&p->tx.ctl->tx_word, RING_ASLEEP, deadline_ns);
 }
 
 uint64_t port_tx_seen(const struct port *p)
@@ -460,14 +460,32 @@ void port_rx_leave(struct port *p)
                 arm(p);
 }
 
-bool port_rx_prepare(struct port *p)
+static bool prepare_as(struct port *p, uint32_t word)
 {
         port_rx_enter(p); /* as in port_rx_rest() */
         p->n_asleep++;
         if (ring_rx_publish(&p->rx))
                 give_room(p);
-        declare(&p->rx.ctl->rx_word, RING_ASLEEP);
+        declare(&p->rx.ctl->rx_word, word);
         return !something_to_read(p);
+}
+
+bool port_rx_prepare(struct port *p)
+{
+        return prepare_as(p, RING_ASLEEP);
+}
+
+/* A ticket is what the word is then: RING_ASLEEP, and a count above it that nobody else looks at. */
+bool port_rx_prepare_next(struct port *p, uint32_t *ticket)
+{
+        p->ticket += 2 * RING_ASLEEP;
+        *ticket = p->ticket | RING_ASLEEP;
+        return prepare_as(p, *ticket);
+}
+
+int port_rx_sleep_on(struct port *p, uint32_t ticket, int64_t deadline_ns)
+{
+        return sleep_on(&p->rx.ctl->rx_word, ticket, deadline_ns);
 }
 
 int port_rx_sleep(struct port *p, int64_t deadline_ns)
@@ -476,7 +494,7 @@ int port_rx_sleep(struct port *p, int64_t deadline_ns)
          * Another reader of this process may have come and armed the bell meanwhile: then this returns at
          * once, and the caller prepares again.
          */
-        return sleep_on(&p->rx.ctl->rx_word, deadline_ns);
+        return sleep_on(&p->rx.ctl->rx_word, RING_ASLEEP, deadline_ns);
 }
 
 void port_rx_awake(struct port *p)

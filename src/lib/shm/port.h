@@ -55,6 +55,7 @@ struct port {
         bool     rung;     /* the bell was rung and not cleared                       */
         bool     vain;     /* this visit found the bell armed and nothing to read yet */
         unsigned n_asleep; /* readers in port_rx_sleep()                              */
+        uint32_t ticket;   /* the last that port_rx_prepare_next() gave               */
         int      self;     /* a writing end of the own bell, or -1; owned             */
         unsigned rests;    /* that the port came to since that was used               */
         bool     extra;    /* the reader holds more than the ring: see port_rx_leave() */
@@ -188,6 +189,13 @@ void port_pop(struct port *p);
 bool port_rx_prepare(struct port *p);
 int  port_rx_sleep(struct port *p, int64_t deadline_ns);
 void port_rx_awake(struct port *p);
+
+/*
+ * The same for readers who take in for each other. What woke one may be taken by another, who then goes to
+ * sleep himself: each announcement has a ticket of its own, and who is about to sleep on an older one does not.
+ */
+bool port_rx_prepare_next(struct port *p, uint32_t *ticket);
+int  port_rx_sleep_on(struct port *p, uint32_t ticket, int64_t deadline_ns);
 
 /*
  * For a spinning reader, without lock: whether the producer moved since it was at @seen (port_rx_seen(),

@@ -20,7 +20,7 @@ enum {
 #define FRCT_RANGES_MAX   32u
 #define FRCT_HDR_DATA     12u /* of a packet with DATA alone                    */
 #define FRCT_HDR_DATA_MAX 32u /* with RUN and ACK, without ranges               */
-#define FRCT_HDR_ACK      24u /* of an acknowledgement alone                    */
+#define FRCT_HDR_ACK      24u /* of an acknowledgement alone; with RUN, 28      */
 #define FRCT_RANGE_LEN    8u
 #define FRCT_HDR_MAX      (FRCT_HDR_DATA_MAX + FRCT_RANGES_MAX * FRCT_RANGE_LEN)
 
@@ -88,7 +88,9 @@ static inline bool frct_hdr_ok(const struct frct_hdr *h, size_t payload)
 
         if ((h->flags & ~FRCT_FLAGS) != 0 || !(h->flags & (FRCT_DATA | FRCT_ACK | FRCT_PROBE)))
                 return false;
-        if (!data && (h->flags & (FRCT_FIRST | FRCT_LAST | FRCT_FIN | FRCT_RUN)))
+        if (!data && (h->flags & (FRCT_FIRST | FRCT_LAST | FRCT_FIN)))
+                return false;
+        if (h->flags & FRCT_RUN && !data && !(h->flags & FRCT_PROBE))
                 return false;
         if (fin && (h->flags & (FRCT_FIRST | FRCT_LAST)))
                 return false;
