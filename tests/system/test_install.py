@@ -34,7 +34,7 @@ def libdir(prefix):
 
 def test_what_is_installed(prefix):
     files = {str(p.relative_to(prefix)) for p in prefix.rglob("*") if not p.is_dir()}
-    for wanted in ("bin/oping", "bin/oecho", "sbin/irm", "sbin/irmd", "libexec/ouroboros/ipcpd-local",
+    for wanted in ("bin/oping", "bin/oecho", "bin/operf", "sbin/irm", "sbin/irmd", "libexec/ouroboros/ipcpd-local",
                    "include/ouroboros/dev.h", "include/ouroboros/version.h", "lib/systemd/system/ouroboros.service",
                    "lib/sysusers.d/ouroboros.conf", "lib/tmpfiles.d/ouroboros.conf"):
         assert wanted in files

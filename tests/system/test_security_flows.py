@@ -3,12 +3,15 @@ import errno
 import os
 import pwd
 import shutil
+import signal
 import threading
 
 import pytest
 
+import o7s
 import pki as certificates
-from puppet import EFLOWDOWN
+import wire
+from puppet import EAUTH, EFLOWDOWN
 from security import REMOTE
 
 PLAIN, P384, X25519 = 0, 1, 3
@@ -319,6 +322,58 @@ def test_first_data_waits_for_proof_where_policy_says_so(tapped):
     allocating.result()
     tapped.server.set_timeout(accept["r"], "rcv", None)
     assert tapped.server.read(accept["r"]) == b"pay"
+
+
+# -- one acceptor and two clients
+
+
+def waiting(scene, client, count):
+    """@client asks, and waits as the last of so many."""
+    asking = client.begin("alloc", "service")
+    o7s.eventually(lambda: [flow["state"] for flow in scene.irmd.flows()].count("waiting") == count, what="a flow that waits")
+    return asking
+
+
+def has_flow(scene, client, asking, accepting):
+    """The flow is there, and the server has not called twice for it."""
+    fd, peer_fd = asking.result(5), accepting.result(5)
+    client.write(fd, b"question")
+    assert scene.server.read(peer_fd) == b"question"
+
+
+@pytest.fixture
+def unknown(tapped):
+    """Clients that nobody knows, and so the server's answer to each is made on a thread, not at once."""
+    tapped.tree.policy(REMOTE + "suite = x25519\n")
+    return tapped.start()
+
+
+def test_acceptor_of_a_refused_client_serves_the_next(unknown):
+    """That it is to be refused is seen only when it has the acceptor: its value gives no key."""
+    second = unknown.irmd.puppet()
+    unknown.wire.request = lambda oap: wire.replace(oap, wire.HDR, bytes(32))
+    refused = waiting(unknown, unknown.client, 1)
+    unknown.wire.request = wire.unchanged
+    served = waiting(unknown, second, 2)
+    accepting = unknown.server.begin("accept")
+    assert -refused.reply()["r"] == EAUTH
+    assert "answering -> refused" in unknown.irmd.log()
+    has_flow(unknown, second, served, accepting)
+
+
+def test_acceptor_of_a_client_that_has_gone_serves_the_next(unknown):
+    """It goes while it is being answered: the daemon finds the call and the end of the client in one turn."""
+    second = unknown.irmd.puppet()
+    waiting(unknown, unknown.client, 1)
+    served = waiting(unknown, second, 2)
+    o7s.kill(unknown.irmd.pid, signal.SIGSTOP)
+    accepting = unknown.server.begin("accept")
+    o7s.eventually(unknown.server.settled)
+    o7s.kill(unknown.client.pid)
+    unknown.client.process.wait()
+    o7s.kill(unknown.irmd.pid, signal.SIGCONT)
+    has_flow(unknown, second, served, accepting)
+    assert "answering -> closed" in unknown.irmd.log()
 
 
 # -- the end of an encrypted flow

@@ -35,6 +35,35 @@ def test_ping(scene, mode):
     assert server.poll() is None
 
 
+@pytest.mark.parametrize("qos", ["raw", "raw_no_errors", "best_effort", "best", "video", "voice", "data", "best-effort"])
+def test_ping_with_a_qos(scene, qos):
+    serve(scene, "oping")
+    done = scene.run("oping", "-n", "oping", "-c", "3", "-i", "10ms", "-q", qos)
+    assert done.returncode == 0, done.stderr
+    assert "3 packets transmitted, 3 received, 0 out-of-order, 0% packet loss" in done.stdout
+
+
+def test_flood_of_data(scene):
+    """A flow in order and without loss: none is missing and none comes twice."""
+    serve(scene, "oping")
+    done = scene.run("oping", "-n", "oping", "-c", "2000", "-f", "-q", "data")
+    assert done.returncode == 0, done.stderr
+    assert "2000 packets transmitted, 2000 received, 0 out-of-order, 0% packet loss" in done.stdout
+
+
+def test_the_servers_side_sees_the_qos(scene):
+    """What is asked for is what the other end of the flow was allocated with."""
+    server = scene.puppet()
+    scene.service("puppet", server)
+    for qos, in_order, loss in (("raw", 0, 1), ("voice", 1, 1), ("data", 1, 0)):
+        accepting = server.begin("accept")
+        client = scene.spawn("oping", "-n", "puppet", "-c", "1", "-q", qos)
+        reply = accepting.reply()
+        assert (reply["qos"][5], reply["qos"][3]) == (in_order, loss)
+        server.dealloc(reply["r"])
+        client.wait(10 * o7s.PATIENCE)
+
+
 def test_ping_of_several_clients(scene):
     serve(scene, "oping")
     clients = [scene.spawn("oping", "-n", "oping", "-c", "10", "-i", "5ms") for _ in range(5)]

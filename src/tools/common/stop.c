@@ -2,16 +2,19 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdint.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
 #include "common/clock.h"
 
-/* A signal handler has nothing but these. */
-static volatile sig_atomic_t asked;
-static int64_t               asked_ns;
-static int                   event_fd = -1;
+/* A signal handler has nothing but these. It runs on any thread, and others look. */
+static atomic_bool     asked;
+static _Atomic int64_t asked_ns;
+static int             event_fd = -1;
+
+_Static_assert(ATOMIC_BOOL_LOCK_FREE == 2 && ATOMIC_LLONG_LOCK_FREE == 2, "a signal handler takes no locks");
 
 /* What is sent to a process and to its group arrives twice: only somebody who waited means it. */
 static bool is_insisting(void)
@@ -28,7 +31,7 @@ static void on_signal(int sig)
                 _exit(128 + sig);
         if (!asked)
                 asked_ns = clock_now_ns();
-        asked = 1;
+        asked = true;
         if (write(event_fd, &one, sizeof(one)) < 0) {
                 /* The flag says it too. */
         }
@@ -49,5 +52,5 @@ int stop_catch(void)
 
 bool stop_asked(void)
 {
-        return asked != 0;
+        return atomic_load_explicit(&asked, memory_order_relaxed);
 }

@@ -51,24 +51,3 @@ bool value_time(const char *s, int64_t *ns)
         *ns = (int64_t)(v * unit + 0.5);
         return true;
 }
-
-bool value_qos(const char *s, qosspec_t *qs)
-{
-        const struct {
-                const char      *name;
-                const qosspec_t *qs;
-        } known[] = {
-                {"raw", &qos_raw},          {"raw_no_errors", &qos_raw_no_errors},
-                {"best", &qos_best_effort}, {"best_effort", &qos_best_effort},
-                {"video", &qos_video},      {"voice", &qos_voice},
-                {"data", &qos_data},
-        };
-
-        for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
-                if (strcmp(s, known[i].name) == 0) {
-                        *qs = *known[i].qs;
-                        return true;
-                }
-        }
-        return false;
-}

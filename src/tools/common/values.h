@@ -5,15 +5,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include <ouroboros/qos.h>
-
 /* A decimal number from @min to @max. */
 bool value_number(const char *s, uint64_t min, uint64_t max, uint64_t *value);
 
 /* A length of time: "250" and "250ms", "1.5s", "20us", "100ns", "2m", "1h". At most ten years. */
 bool value_time(const char *s, int64_t *ns);
-
-/* "raw", "raw_no_errors", "best" or "best_effort", "video", "voice", "data". */
-bool value_qos(const char *s, qosspec_t *qs);
 
 #endif

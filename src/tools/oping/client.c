@@ -13,6 +13,7 @@
 #include <ouroboros/fccntl.h>
 
 #include "common/clock.h"
+#include "common/open.h"
 #include "common/stop.h"
 #include "oping/message.h"
 #include "oping/stats.h"
@@ -72,12 +73,12 @@ static void print_stamp(void)
 }
 
 static void print_reply(const struct client *c, size_t len, const struct message *m, int64_t rtt_ns,
-                        enum stats_reply how)
+                        enum order_place how)
 {
         static const char *const remarks[] = {
-                [STATS_IN_ORDER]     = "",
-                [STATS_OUT_OF_ORDER] = " (out of order)",
-                [STATS_DUPLICATE]    = " (duplicate)",
+                [ORDER_FORWARD] = "",
+                [ORDER_LATE]    = " (out of order)",
+                [ORDER_TWICE]   = " (duplicate)",
         };
 
         if (c->o->quiet || c->o->client != CLIENT_PACED)
@@ -151,7 +152,7 @@ static void run_paced(struct client *c)
 
 static bool answered(const struct client *c)
 {
-        return c->stats.next == c->stats.sent;
+        return c->stats.order.next == c->stats.sent;
 }
 
 /* Waits for the reply to the last ping. Returns the time. */
@@ -193,25 +194,6 @@ static void run_flood(struct client *c)
 
 /* -- a run ----------------------------------------------------------------- */
 
-/* Allocates the flow; gives up when asked to stop. */
-static int allocate(struct client *c)
-{
-        qosspec_t     qos = c->o->qos;
-        struct pollfd p[] = {{.fd = -1, .events = POLLIN}, {.fd = c->stop_fd, .events = POLLIN}};
-        int           ret;
-
-        c->fd = p[0].fd = flow_alloc_start(c->o->name, &qos, NULL);
-        if (c->fd < 0)
-                return c->fd;
-        do {
-                poll(p, 2, -1);
-                ret = stop_asked() ? -EINTR : flow_alloc_finish(c->fd, &qos);
-        } while (ret == -EAGAIN);
-        if (ret == -EINTR)
-                flow_dealloc(c->fd);
-        return ret;
-}
-
 /* Sets the flow up for the way of waiting, and sees whether the pings fit. */
 static int prepare(struct client *c)
 {
@@ -252,16 +234,6 @@ static void print_summary(const struct client *c, int64_t end_ns)
                        s->mean_ns / ms, (double)s->max_ns / ms, stats_mdev_ns(s) / ms);
 }
 
-/* Who answers, if that is known from more than the name. */
-static void say_peer(int fd)
-{
-        struct flow_peer p;
-
-        if (fccntl(fd, FLOWGPEER, &p) == 0 && (p.authenticated || p.encrypted))
-                printf("The server is %s%s%s.\n", p.authenticated ? p.identity : "not authenticated",
-                       p.authenticated ? ", authenticated" : "", p.encrypted ? ", encrypted" : "");
-}
-
 static int run(struct client *c)
 {
         int ret = prepare(c);
@@ -269,7 +241,7 @@ static int run(struct client *c)
         if (ret < 0)
                 return ret;
         printf("Pinging %s with %zu byte packets:\n", c->o->name, c->o->size);
-        say_peer(c->fd);
+        open_say_peer(c->fd);
         if (!c->o->quiet && c->o->client == CLIENT_PACED)
                 putchar('\n');
         c->start_ns = c->last_ns = clock_now_ns();
@@ -289,7 +261,7 @@ int client_run(const struct options *o, int stop_fd)
         c.rx_cap = o->size > RX_MIN ? o->size : RX_MIN;
         c.tx     = calloc(1, o->size);
         c.rx     = malloc(c.rx_cap);
-        ret      = c.tx != NULL && c.rx != NULL ? allocate(&c) : -ENOMEM;
+        ret = c.fd = c.tx != NULL && c.rx != NULL ? open_flow(o->name, o->qos, stop_fd) : -ENOMEM;
         if (ret < 0) {
                 fprintf(stderr, "oping: cannot allocate a flow to '%s': %s\n", o->name, o7s_strerror(ret));
         } else {

@@ -11,6 +11,7 @@
 #include <ouroboros/version.h>
 
 #include "common/clock.h"
+#include "common/qos.h"
 #include "common/stop.h"
 #include "common/values.h"
 #include "oping/message.h"
@@ -40,7 +41,7 @@ static const char help_text[] =
         "  -d, --duration TIME   stop after TIME\n"
         "  -i, --interval TIME   between two messages (1s)\n"
         "  -s, --size SIZE       of a message in bytes (64; at least 20)\n"
-        "  -q, --qos QOS         raw, raw_no_errors, best, video, voice or data (raw)\n"
+        "  -q, --qos QOS         one of " QOS_NAMES " (raw)\n"
         "  -f, --flood           send the next message as soon as the last is back\n"
         "  -F, --flood-busy      the same, without ever sleeping\n"
         "  -D, --timestamp       print the time of day in front of each line\n"
@@ -84,13 +85,21 @@ static bool take_value(struct options *o, int opt, const char *value)
         case 'c': return value_number(value, 1, UINT64_MAX, &o->count);
         case 'd': return value_time(value, &o->duration_ns);
         case 'i': return value_time(value, &o->interval_ns);
-        case 'q': return value_qos(value, &o->qos);
         default: break;
         }
         if (!value_number(value, MESSAGE_MIN, SIZE_TOP, &size))
                 return false;
         o->size = size;
         return true;
+}
+
+static bool take_qos(struct options *o, const char *name)
+{
+        const struct qos_choice *choice = qos_find(name);
+
+        if (choice != NULL)
+                o->qos = choice->spec;
+        return choice != NULL;
 }
 
 static void take_flag(struct options *o, int opt)
@@ -125,7 +134,7 @@ int main(int argc, char **argv)
                             .duration_ns = INT64_MAX,
                             .interval_ns = NS_PER_S,
                             .size        = 64,
-                            .qos         = qos_raw};
+                            .qos         = &qos_raw};
         int            opt;
 
         while ((opt = getopt_long(argc, argv, "ln:c:d:i:s:q:fFQDhV", long_options, NULL)) != -1) {
@@ -135,7 +144,10 @@ int main(int argc, char **argv)
                         return fputs(help_text, stdout) < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
                 if (opt == 'V')
                         return puts("oping " O7S_VERSION) < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
-                if (optarg == NULL)
+                if (opt == 'q') {
+                        if (!take_qos(&o, optarg))
+                                return wrong("'%s' is no QoS; there are " QOS_NAMES, optarg);
+                } else if (optarg == NULL)
                         take_flag(&o, opt);
                 else if (!take_value(&o, opt, optarg))
                         return wrong("'%s' cannot be the value of -%c", optarg, opt);

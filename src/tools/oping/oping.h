@@ -31,7 +31,7 @@ struct options {
         int64_t          duration_ns; /* from the first ping on  */
         int64_t          interval_ns;
         size_t           size;
-        qosspec_t        qos;
+        const qosspec_t *qos;
         bool             quiet; /* nothing for each ping or flow */
         bool             stamps;
 };

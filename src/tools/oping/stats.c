@@ -2,29 +2,6 @@
 
 #include <math.h>
 
-#define WINDOW 64u
-
-/* Notes @seq in the window of the latest numbers. */
-static enum stats_reply place(struct stats *s, uint64_t seq)
-{
-        uint64_t back;
-
-        if (seq >= s->next) {
-                uint64_t by = seq + 1 - s->next;
-
-                s->seen = (by < WINDOW ? s->seen << by : 0) | 1;
-                s->next = seq + 1;
-                return STATS_IN_ORDER;
-        }
-        back = s->next - 1 - seq;
-        if (back >= WINDOW)
-                return STATS_OUT_OF_ORDER;
-        if ((s->seen >> back & 1) != 0)
-                return STATS_DUPLICATE;
-        s->seen |= UINT64_C(1) << back;
-        return STATS_OUT_OF_ORDER;
-}
-
 /* Welford's way: the mean and the squared differences from it in one pass, without losing digits. */
 static void enter_rtt(struct stats *s, int64_t rtt_ns)
 {
@@ -38,16 +15,16 @@ static void enter_rtt(struct stats *s, int64_t rtt_ns)
         s->sum2 += off * ((double)rtt_ns - s->mean_ns);
 }
 
-enum stats_reply stats_received(struct stats *s, uint64_t seq, int64_t rtt_ns)
+enum order_place stats_received(struct stats *s, uint64_t seq, int64_t rtt_ns)
 {
-        enum stats_reply how = place(s, seq);
+        enum order_place how = order_enter(&s->order, seq);
 
-        if (how == STATS_DUPLICATE) {
+        if (how == ORDER_TWICE) {
                 s->duplicates++;
                 return how;
         }
         s->received++;
-        s->out_of_order += how == STATS_OUT_OF_ORDER;
+        s->out_of_order += how == ORDER_LATE;
         enter_rtt(s, rtt_ns);
         return how;
 }

@@ -4,20 +4,15 @@
 
 #include <stdint.h>
 
+#include "common/order.h"
+
 /* Zeros are a good start. */
 struct stats {
-        uint64_t sent, received, out_of_order, duplicates;
-        uint64_t next; /* one above the highest number that came back       */
-        uint64_t seen; /* bit i: number next - 1 - i came back              */
-        int64_t  min_ns, max_ns;
-        double   mean_ns;
-        double   sum2; /* of squared differences from the mean              */
-};
-
-enum stats_reply {
-        STATS_IN_ORDER,
-        STATS_OUT_OF_ORDER, /* after one with a higher number */
-        STATS_DUPLICATE     /* not counted as received        */
+        uint64_t     sent, received, out_of_order, duplicates;
+        struct order order;
+        int64_t      min_ns, max_ns;
+        double       mean_ns;
+        double       sum2; /* of squared differences from the mean */
 };
 
 static inline void stats_sent(struct stats *s)
@@ -25,11 +20,8 @@ static inline void stats_sent(struct stats *s)
         s->sent++;
 }
 
-/*
- * Ping @seq, counted from 0, has come back after @rtt_ns. One 64 or more below the highest is never taken for
- * a copy.
- */
-enum stats_reply stats_received(struct stats *s, uint64_t seq, int64_t rtt_ns);
+/* Ping @seq, counted from 0, has come back after @rtt_ns. A copy is not counted as received. */
+enum order_place stats_received(struct stats *s, uint64_t seq, int64_t rtt_ns);
 
 /* In percent, 0 while nothing was sent. */
 double stats_loss(const struct stats *s);
