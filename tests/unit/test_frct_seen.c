@@ -135,8 +135,8 @@ static void test_against_bits(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_in_order),   cmocka_unit_test(test_holes_are_told_newest_first),
-                cmocka_unit_test(test_holes_fill), cmocka_unit_test(test_floor),
+                cmocka_unit_test(test_in_order),       cmocka_unit_test(test_holes_are_told_newest_first),
+                cmocka_unit_test(test_holes_fill),     cmocka_unit_test(test_floor),
                 cmocka_unit_test(test_too_many_holes), cmocka_unit_test(test_against_bits),
         };
 

@@ -530,6 +530,27 @@ static void test_second_reader_arms_behind_a_spinner(void **state)
         assert_false(readable(&g->p[1]));
 }
 
+/* Who has announced a sleep does not begin it when another has announced his since: what he waits for may have been taken in between. */
+static void test_sleep_of_before(void **state)
+{
+        struct rig *g = *state;
+        uint32_t    first, second;
+
+        port_rx_enter(&g->p[1]);
+        assert_true(port_rx_prepare_next(&g->p[1], &first));
+        assert_int_equal(put(&g->p[0], 8, 'x'), 0);
+        take(&g->p[1], 8, 'x');
+        assert_true(port_rx_prepare_next(&g->p[1], &second));
+        assert_int_equal(port_rx_sleep_on(&g->p[1], first, CLOCK_NEVER), 0);
+        assert_int_equal(port_rx_sleep_on(&g->p[1], second, clock_now_ns() + NS_PER_MS), -ETIMEDOUT);
+        port_rx_awake(&g->p[1]);
+        assert_int_equal(put(&g->p[0], 8, 'y'), 0);
+        assert_int_equal(port_rx_sleep_on(&g->p[1], second, CLOCK_NEVER), 0); /* it was woken */
+        port_rx_awake(&g->p[1]);
+        port_rx_leave(&g->p[1]);
+        assert_true(readable(&g->p[1]));
+}
+
 /* -- the end --------------------------------------------------------------- */
 
 static void check_ended(struct port *p, enum port_end end)
@@ -1107,6 +1128,7 @@ int main(void)
                 TEST(test_no_descriptor_to_ring_with),
                 TEST(test_late_ring_costs_one_visit),
                 TEST(test_late_ring_is_waited_for),
+                TEST(test_sleep_of_before),
                 TEST(test_peer_that_rings_for_nothing),
                 TEST(test_second_reader_arms_behind_a_spinner),
                 TEST(test_close),

@@ -43,9 +43,9 @@ struct stream {
         bool            over;   /* the engine is, and those who sleep were told    */
         unsigned        asleep; /* threads of the application, in the port         */
         bool            closed;
-        int             ring;        /* ours, of the pipe that it polls, to ring and to clear */
-        bool            shown;       /* it is readable                                  */
-        bool            between;     /* messages, in reading                            */
+        int             ring;    /* ours, of the pipe that it polls, to ring and to clear */
+        bool            shown;   /* it is readable                                  */
+        bool            between; /* messages, in reading                            */
         struct served   served;
         uint8_t        *packet_in; /* one packet each: encrypted flows            */
         uint8_t        *packet_out;
@@ -538,6 +538,7 @@ void stream_leave(struct stream *s)
         int64_t due;
 
         pthread_mutex_lock(&s->lock);
+        port_rx_enter_uncalled(s->port); /* a bell that rings for nothing calls the service thread */
         if (s->asleep > 0) {
                 turn(s, now_ns);
                 due = due_ns(s, now_ns);

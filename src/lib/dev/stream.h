@@ -83,9 +83,9 @@ int      stream_set_flags(struct stream *s, uint32_t flags);
 
 void     stream_stats(struct stream *s, struct frct_stats *out);
 uint64_t stream_wakes(struct stream *s); /* times that its peer on the port was woken */
-size_t stream_message_max(const struct stream *s);
-bool   stream_is_down(struct stream *s);
-bool   stream_confirmed(struct stream *s);
+size_t   stream_message_max(const struct stream *s);
+bool     stream_is_down(struct stream *s);
+bool     stream_confirmed(struct stream *s);
 
 /* The service thread's: a turn. False: the bell has nothing more to say. */
 bool stream_serve(struct stream *s, int64_t now_ns);

@@ -21,8 +21,10 @@ struct news {
         uint64_t               prior_in_flight;
         uint64_t               prior_lost;
         uint64_t               bytes, packets;
+        uint64_t               left;       /* numbers that ranges may still tell of: they do not overlap */
+        int64_t                first_ns;   /* when the oldest of the packets was sent first */
         bool                   tail_twice; /* the tail's probe came twice: the original was there */
-        int64_t                rtt_ns; /* 0: no sample */
+        int64_t                rtt_ns;     /* 0: no sample */
         struct rate_sample     rate;
 };
 
@@ -57,6 +59,8 @@ static void arrived(struct sender *s, uint64_t seq, struct sent *p, struct news 
         p->acked = true;
         w->bytes += bytes;
         w->packets++;
+        if (p->first_ns < w->first_ns)
+                w->first_ns = p->first_ns;
         loss_arrived(&s->loss, s->q, seq, tx_ns, w->now_ns);
         rate_acked(&s->rate, &w->rate, &p->rate, bytes, p->tx_ns, w->now_ns);
         p->lost = false;
@@ -95,6 +99,9 @@ static void take_range(struct sender *s, struct range r, struct news *w)
         }
         if (r.from < sendq_base(s->q))
                 r.from = sendq_base(s->q);
+        if (r.from >= r.to || r.to - r.from > w->left)
+                return;
+        w->left -= r.to - r.from;
         arrived_range(s, r.from, r.to, w);
 }
 
@@ -128,17 +135,17 @@ static void take_ranges(struct sender *s, struct news *w)
 
 /* -- samples ---------------------------------------------------------------- */
 
-/* An echo that is older than anything that could be out, or from the future, is no sample. */
+/* An echo that is older than anything that has arrived now, or from the future, is no sample. */
 static void take_sample(struct sender *s, struct news *w)
 {
         uint32_t age_us  = sender_stamp(s, w->now_ns) - w->h->echo;
         int64_t  rtt_ns  = age_us == 0 ? NS_PER_US : age_us * NS_PER_US;
         int64_t  hold_ns = w->h->delay * NS_PER_US;
 
-        if (age_us >= FRCT_R_NS / NS_PER_US || hold_ns >= rtt_ns)
-                hold_ns = 0;
-        if (age_us >= FRCT_R_NS / NS_PER_US || w->h->delay >= FRCT_A_NS / NS_PER_US)
+        if (rtt_ns > w->now_ns - w->first_ns + NS_PER_US || hold_ns >= FRCT_A_NS)
                 return;
+        if (hold_ns >= rtt_ns)
+                hold_ns = 0;
         rtt_sample(&s->rtt, rtt_ns, hold_ns, w->now_ns);
         w->rtt_ns = rtt_ns - hold_ns;
 }
@@ -269,7 +276,7 @@ static void conclude(struct sender *s, struct news *w, uint64_t spurious_before)
 
 bool sender_acknowledged(struct sender *s, const struct frct_hdr *h, int64_t now_ns)
 {
-        struct news w        = {.h = h, .now_ns = now_ns};
+        struct news w        = {.h = h, .now_ns = now_ns, .first_ns = INT64_MAX};
         uint64_t    base     = sendq_base(s->q);
         uint64_t    spurious = s->spurious;
         uint64_t    edge     = s->edge;
@@ -279,6 +286,7 @@ bool sender_acknowledged(struct sender *s, const struct frct_hdr *h, int64_t now
                 return false;
         w.prior_in_flight = s->in_flight;
         w.prior_lost      = s->rate.lost;
+        w.left            = sendq_next(s->q) - base;
         rate_begin(&w.rate);
         if (w.ack > base)
                 arrived_range(s, base, w.ack, &w);

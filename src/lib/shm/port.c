@@ -374,6 +374,12 @@ void port_rx_enter(struct port *p)
                 p->rung = true; /* whoever took the arm rings, or is about to */
 }
 
+void port_rx_enter_uncalled(struct port *p)
+{
+        port_rx_enter(p);
+        p->vain = false;
+}
+
 /*
  * Takes the ring back. It may still be on its way from a writer that was interrupted between taking the arm
  * and ringing: then we yield to it a few times. One that comes later makes the descriptor readable without a
