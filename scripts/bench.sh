@@ -1,10 +1,12 @@
 #!/bin/sh
 # bench.sh - measures flows on this machine, with a daemon and a local layer of its own:
 #
-#     sh scripts/bench.sh local|oap [--quick] [--json FILE] [--plot FILE.svg] [--only ROW]...
+#     sh scripts/bench.sh local|oap|frct [--quick] [--json FILE] [--plot FILE.svg] [--only ROW]...
 #
 #     local    against AF_UNIX sockets                   rows: pingpong, rate, alloc, flows
 #     oap      authenticated flows against TCP+TLS 1.3   rows: p384, x25519, plain, share
+#     frct     flows in order on a bad network (simulated), and between processes against raw ones
+#                                                        rows: goodput, sharing, direct
 #
 #     --quick  fewer and shorter slices: a look, not a measurement
 #     --json   one JSON line a row goes to FILE; without it they follow the table
@@ -20,7 +22,7 @@ build=${BUILD_DIR:-build}
 
 usage()
 {
-        sed -n '2,15s/^# \{0,1\}//p' scripts/bench.sh >&2
+        sed -n '2,17s/^# \{0,1\}//p' scripts/bench.sh >&2
         exit 2
 }
 
@@ -77,6 +79,7 @@ what=${1-}
 case $what in
 local) rows='pingpong rate alloc flows' ;;
 oap) rows='p384 x25519 plain share' ;;
+frct) rows='goodput sharing direct' ;;
 *) usage ;;
 esac
 shift
@@ -262,6 +265,51 @@ measure_oap()
         if wanted share; then
                 measure_share p384 p384
                 measure_share p256 x25519
+        fi
+}
+
+# Bits a second that operf measures for flows of the QoS $1.
+stream_rate()
+{
+        $as_user operf -n perf.bench -t uni -s 1500 -d 300ms -q "$1" -Q --json | sed -n 's/.*"rx_bit_rate": *\([0-9.e+]*\).*/\1/p'
+}
+
+# Flows in order between processes of one host have no FRCT: nothing gets lost there. Raw ones and reliable ones by turns.
+measure_direct()
+{
+        start_daemon
+        $as_user irm bind program operf name perf.bench >&2
+        $as_user irm name register perf.bench layer bench >&2
+        $as_user operf -l -Q &
+        server=$!
+        sleep 0.5
+        rounds=15
+        [ -z "$slices" ] || rounds=4
+        i=0
+        while [ "$i" -lt "$rounds" ]; do
+                printf '%s %s\n' "$(stream_rate raw)" "$(stream_rate data)"
+                i=$((i + 1))
+        done | awk '{ print $2 / $1 }' | sort -g | awk '{ r[NR] = $1 }
+                END { printf "reliable flows of one host, 1500 B, part of raw ones: %.2f (quartiles %.2f %.2f)\n",
+                      r[int((NR + 1) / 2)], r[int((NR + 3) / 4)], r[int((3 * NR + 3) / 4)] }'
+        kill "$server"
+        stop_daemon
+}
+
+measure_frct()
+{
+        seconds=10
+        [ -z "$slices" ] || seconds=3
+        if wanted goodput; then
+                "$build/tests/sim/bench_frct" --only goodput --seconds "$seconds"
+                "$build/tests/sim/bench_frct" --only goodput --seconds "$seconds" --json >>"$tmp/out/json"
+        fi
+        if wanted sharing; then
+                "$build/tests/sim/bench_frct" --only share --seconds $((4 * seconds))
+                "$build/tests/sim/bench_frct" --only share --seconds $((4 * seconds)) --json >>"$tmp/out/json"
+        fi
+        if wanted direct; then
+                measure_direct
         fi
 }
 

@@ -4,6 +4,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdbool.h>
+#include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -17,6 +18,7 @@
 struct service {
         pthread_mutex_t lock;
         bool            runs;
+        bool            stopped; /* the process is about to end */
         int             epfd, kick;
         uint64_t        removed; /* how many streams were, ever */
         _Atomic int64_t wake_ns; /* when the thread will look by itself */
@@ -94,17 +96,20 @@ static void *run(void *arg)
 
         (void)arg;
         pthread_mutex_lock(&service.lock);
-        for (;;) {
+        while (!service.stopped) {
                 wake_ns = plan();
                 removed = service.removed;
                 pthread_mutex_unlock(&service.lock);
                 n = sleep_until(ev, wake_ns);
                 pthread_mutex_lock(&service.lock);
                 now_ns = clock_now_ns();
+                if (service.stopped)
+                        break;
                 if (removed == service.removed)
                         handle(ev, n, now_ns);
                 serve_due(now_ns);
         }
+        pthread_mutex_unlock(&service.lock);
         return NULL;
 }
 
@@ -127,6 +132,17 @@ static int start_thread(void)
         return 0;
 }
 
+/*
+ * exit() goes on to take OpenSSL down, in which the thread may be sealing a record: not after this. Of the handlers of exit() it comes before OpenSSL's, since
+ * an encrypted stream has begun with that, and handlers run the other way round.
+ */
+static void stop(void)
+{
+        pthread_mutex_lock(&service.lock);
+        service.stopped = true;
+        pthread_mutex_unlock(&service.lock);
+}
+
 static int start(void)
 {
         struct epoll_event ev = {.events = EPOLLIN};
@@ -138,7 +154,7 @@ static int start(void)
             epoll_ctl(service.epfd, EPOLL_CTL_ADD, service.kick, &ev) < 0)
                 r = errno == ENOMEM ? -ENOMEM : -EMFILE;
         else
-                r = start_thread();
+                r = atexit(stop) == 0 ? start_thread() : -ENOMEM;
         service.runs = r == 0;
         if (r < 0) {
                 fd_close(&service.epfd);

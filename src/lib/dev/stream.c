@@ -259,10 +259,12 @@ static void put_all(struct stream *s, int64_t now_ns)
         do
                 r = s->out != NULL ? put_sealed(s, now_ns) : put_plain(s, now_ns);
         while (r > 0);
-        if (r == -EAGAIN)
+        if (r == -EAGAIN) {
                 s->full = true;
-        else if (r < 0)
+                frct_expire(s->engine, now_ns); /* who never makes room is as good as dead */
+        } else if (r < 0) {
                 port_ended(s, r);
+        }
 }
 
 static void put_out(struct stream *s, int64_t now_ns)

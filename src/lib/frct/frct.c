@@ -279,6 +279,12 @@ static bool expire(struct frct *f, int64_t now_ns)
         return true;
 }
 
+void frct_expire(struct frct *f, int64_t now_ns)
+{
+        if (f->over == 0)
+                (void)expire(f, now_ns);
+}
+
 size_t frct_tx(struct frct *f, uint8_t *out, int64_t now_ns)
 {
         const struct sent *p;

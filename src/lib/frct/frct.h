@@ -71,6 +71,9 @@ bool frct_rx(struct frct *f, const void *packet, size_t n, bool marked, int64_t 
  */
 size_t frct_tx(struct frct *f, uint8_t *out, int64_t now_ns);
 
+/* Runs the timers that are due, when frct_tx() cannot be called since there is no room for a packet: the flow may be over. */
+void frct_expire(struct frct *f, int64_t now_ns);
+
 /* When frct_tx() has to be called at the latest; CLOCK_NEVER. */
 int64_t frct_due_ns(const struct frct *f);
 
