@@ -271,7 +271,7 @@ measure_oap()
 # Bits a second that operf measures for flows of the QoS $1.
 stream_rate()
 {
-        $as_user operf -n perf.bench -t uni -s 1500 -d 300ms -q "$1" -Q --json | sed -n 's/.*"rx_bit_rate": *\([0-9.e+]*\).*/\1/p'
+        $as_user operf -n perf.bench -t uni -s 1500 -d 300ms -q "$1" -Q --json | sed -n "s/.*\"bits_per_s\": *\([0-9.e+]*\).*/\1/p"
 }
 
 # Flows in order between processes of one host have no FRCT: nothing gets lost there. Raw ones and reliable ones by turns.
@@ -315,6 +315,7 @@ measure_frct()
 
 "measure_$what"
 
+[ -f "$tmp/out/json" ] || : >"$tmp/out/json"
 if [ -n "$plot" ]; then
         python3 scripts/bench-plot.py "$tmp/out/json" >"$plot"
         say "Plot in $plot"

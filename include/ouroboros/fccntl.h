@@ -29,9 +29,11 @@
  * Flags of a flow in order over a layer (FRCTSFLAGS, FRCTGFLAGS). Between processes of one host there is nothing to set: what is written is
  * there.
  */
-#define FRCTFRTX     00000001 /* what is lost is sent again; cannot be set, the QoS says it                     */
-#define FRCTFRESCNTL 00000002 /* the receiver's window and congestion are heeded; cannot be set                 */
-#define FRCTFLINGER  00000004 /* flow_dealloc() waits until all that was written has arrived: set by default    */
+#define FRCTFRTX 00000001 /* what is lost is sent again; cannot be set, the QoS says it                     */
+#define FRCTFRESCNTL \
+        00000002 /* the receiver's window and congestion are heeded; cannot be set                 */
+#define FRCTFLINGER \
+        00000004 /* flow_dealloc() waits until all that was written has arrived: set by default    */
 
 /* Commands; the comment is the type of the third argument. */
 #define FLOWSRCVTIMEO 00000001 /* const struct timespec *, NULL: none            */
