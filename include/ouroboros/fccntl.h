@@ -26,8 +26,8 @@
 #define FLOWFDEFAULT  (FLOWFRDWR | FLOWFWNOPART)
 
 /*
- * Flags of a flow in order over a layer (FRCTSFLAGS, FRCTGFLAGS). Between processes of one host there is nothing to set: what is written is
- * there.
+ * Flags of a flow in order over a layer (FRCTSFLAGS, FRCTGFLAGS). Between processes of one host there is
+ * nothing to set: what is written is there.
  */
 #define FRCTFRTX 00000001 /* what is lost is sent again; cannot be set, the QoS says it                     */
 #define FRCTFRESCNTL \

@@ -1,6 +1,6 @@
 /*
- * Written by hand and not with jansson because every flow has several lines: 0.8 µs against 10 to 13 µs for a line
- * "established".
+ * Written by hand and not with jansson because every flow has several lines: 0.8 µs against 10 to 13 µs for a
+ * line "established".
  */
 #include "audit_line.h"
 
@@ -116,7 +116,10 @@ static size_t plain(const char *s, const char *end)
         return (size_t)(p - s);
 }
 
-/* The @len bytes at @s, terminated somewhere behind them, at @p in their form for JSON or for the journal. Returns the end. */
+/*
+ * The @len bytes at @s, terminated somewhere behind them, at @p in their form for JSON or for the journal.
+ * Returns the end.
+ */
 static char *put_value(char *p, const char *s, size_t len, bool json)
 {
         const char *end = s + len;

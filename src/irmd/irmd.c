@@ -172,7 +172,10 @@ static int open_socket(struct irmd *d)
         return r;
 }
 
-/* Audit lines are written once a turn, before the loop sleeps: after all that descriptors and timers have caused. */
+/*
+ * Audit lines are written once a turn, before the loop sleeps: after all that descriptors and timers have
+ * caused.
+ */
 static void turn_over(uv_prepare_t *h)
 {
         struct irmd *d = h->data;

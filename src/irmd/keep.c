@@ -88,8 +88,8 @@ static struct keep *take_aside(struct keeps *ks, const uint64_t serial[2])
 }
 
 /*
- * Memory that saw few bytes is small for sure, unless its processes lie; but they pay for all of it in any case, and
- * have it where it is, so only the others cost a system call.
+ * Memory that saw few bytes is small for sure, unless its processes lie; but they pay for all of it in any
+ * case, and have it where it is, so only the others cost a system call.
  */
 static bool used_little(const struct keep *k)
 {

@@ -83,9 +83,9 @@ void keep_down(struct keep *k);
 const struct port_facts *keep_look(struct keep *k);
 
 /*
- * After keep_look(): @side is over and gives its reference up. The other one is told, if the side has not told it itself: a
- * process that never had it, or is no longer @alive. What the dead have left in the memory proves nothing:
- * one that wrote all over it has told nobody.
+ * After keep_look(): @side is over and gives its reference up. The other one is told, if the side has not
+ * told it itself: a process that never had it, or is no longer @alive. What the dead have left in the memory
+ * proves nothing: one that wrote all over it has told nobody.
  */
 void keep_over(struct keep *k, struct keeps *ks, unsigned side, bool alive);
 

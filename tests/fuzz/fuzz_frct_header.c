@@ -1,6 +1,6 @@
 /*
- * fuzz_frct_header.c - FRCT's header: what is accepted is written back as the same bytes, its flags and lengths go
- * together, and nothing of it can be left out.
+ * fuzz_frct_header.c - FRCT's header: what is accepted is written back as the same bytes, its flags and
+ * lengths go together, and nothing of it can be left out.
  */
 #include <string.h>
 

@@ -1,10 +1,11 @@
 /*
- * fuzz_frct_receive.c - one end of a flow, and a peer who sends it anything: packets that a peer in its senses would
- * send, such with one field out of place, junk; acknowledgements of what was sent and of what was not; while the application writes and
- * reads, and time passes.
+ * fuzz_frct_receive.c - one end of a flow, and a peer who sends it anything: packets that a peer in its
+ * senses would send, such with one field out of place, junk; acknowledgements of what was sent and of what
+ * was not; while the application writes and reads, and time passes.
  *
- * The peer knows what it has been sent, so that its lies are near the truth. Whatever it does: the engine keeps to its bounds of memory, all
- * that it sends is a packet, it has something to send for a bounded time only, and when it has not, then not before some later time.
+ * The peer knows what it has been sent, so that its lies are near the truth. Whatever it does: the engine
+ * keeps to its bounds of memory, all that it sends is a packet, it has something to send for a bounded time
+ * only, and when it has not, then not before some later time.
  */
 #include <errno.h>
 #include <string.h>
@@ -164,7 +165,10 @@ static void acknowledge(struct rig *g, struct frct_hdr *h)
         h->delay = 0;
 }
 
-/* Messages as a peer in its senses sends them: @n packets of @payload bytes, @flags those of the first and the last of them. */
+/*
+ * Messages as a peer in its senses sends them: @n packets of @payload bytes, @flags those of the first and
+ * the last of them.
+ */
 static void give_stream(struct rig *g, unsigned n, size_t payload, bool ack)
 {
         for (unsigned i = 0; i < n && g->work++ < WORK; i++) {

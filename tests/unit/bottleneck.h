@@ -3,8 +3,8 @@
  * bottleneck: a rate, a round-trip time, a buffer that drops or marks, losses by chance. In virtual time, and the
  * same each time.
  *
- * The way back takes no time and loses nothing: all of the delay lies on the way there. What is lost is known with
- * the next acknowledgement, and is not sent again: there is always new data in its place.
+ * The way back takes no time and loses nothing: all of the delay lies on the way there. What is lost is known
+ * with the next acknowledgement, and is not sent again: there is always new data in its place.
  */
 #ifndef UNIT_BOTTLENECK_H
 #define UNIT_BOTTLENECK_H

@@ -1,6 +1,6 @@
 /*
- * lossy.h - two flows with FRCT in this process and a relay between their ports, a thread that loses, delays, repeats and damages: what a layer does until there is
- * one.
+ * lossy.h - two flows with FRCT in this process and a relay between their ports, a thread that loses, delays,
+ * repeats and damages: what a layer does until there is one.
  */
 #ifndef TEST_LOSSY_H
 #define TEST_LOSSY_H

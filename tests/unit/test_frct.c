@@ -1,6 +1,7 @@
 /*
- * test_frct.c - FRCT's engine over its public face: stories in virtual time with exact numbers. Packets are carried by hand, so that each
- * can be looked at, lost, delayed, repeated and altered; only the last ones run over a link.
+ * test_frct.c - FRCT's engine over its public face: stories in virtual time with exact numbers. Packets are
+ * carried by hand, so that each can be looked at, lost, delayed, repeated and altered; only the last ones run
+ * over a link.
  *
  * Pieces are of 1000 bytes. Unless a story is about congestion, there is no control of it.
  */
@@ -140,7 +141,10 @@ static void forge(struct packet *p)
         p->n = (size_t)(w.p - p->bytes);
 }
 
-/* Two packets to and one acknowledgement back: a round trip of 20 ms, so RTO = 20 + 4 * 10 + 10 = 70 ms. Returns when it is over. */
+/*
+ * Two packets to and one acknowledgement back: a round trip of 20 ms, so RTO = 20 + 4 * 10 + 10 = 70 ms.
+ * Returns when it is over.
+ */
 static int64_t acquaint(struct pair *p)
 {
         struct packet first, second, ack;
@@ -626,8 +630,8 @@ static void test_window_closes_and_opens(void **state)
 }
 
 /*
- * A message is half there, and the window closes for longer than the receiver remembers; all questions and the news of the window get lost.
- * It goes on where it was.
+ * A message is half there, and the window closes for longer than the receiver remembers; all questions and
+ * the news of the window get lost. It goes on where it was.
  */
 static void test_closed_for_long_amid_a_message(void **state)
 {
@@ -708,7 +712,10 @@ static void test_new_number_after_long_silence(void **state)
         end_pair(&p);
 }
 
-/* Between the two times: the sender goes on, and the receiver begins again. Every packet of the flight says so, and so does each retransmission. */
+/*
+ * Between the two times: the sender goes on, and the receiver begins again. Every packet of the flight says
+ * so, and so does each retransmission.
+ */
 static void test_receiver_forgets_first(void **state)
 {
         struct pair   p = make_pair(true, CC_NONE);
@@ -931,7 +938,10 @@ static void test_unreliable_overtaken(void **state)
         end_pair(&p);
 }
 
-/* The process was stopped while packets were out, for longer than a run lasts, and writes before any timer could run. */
+/*
+ * The process was stopped while packets were out, for longer than a run lasts, and writes before any timer
+ * could run.
+ */
 static void test_unreliable_stopped_for_long(void **state)
 {
         struct pair   p = make_pair(false, CC_NONE);
@@ -1304,7 +1314,10 @@ static void test_altered_acks(void **state)
                 }
 }
 
-/* Flags and numbers say where the payload belongs, and are believed: then only the end is sure. Of all else nothing is. */
+/*
+ * Flags and numbers say where the payload belongs, and are believed: then only the end is sure. Of all else
+ * nothing is.
+ */
 static void test_altered_data(void **state)
 {
         (void)state;

@@ -150,8 +150,9 @@ static void test_marks(void **state)
 }
 
 /*
- * Sent: 1 and 2 (stamps 50 and 51), 2 again (100), 3 (101). It does not matter in which order they arrive: an echo of less than 100 is
- * to mean that the first 2 has arrived, and an acknowledgement that covers the second must not have one.
+ * Sent: 1 and 2 (stamps 50 and 51), 2 again (100), 3 (101). It does not matter in which order they arrive: an
+ * echo of less than 100 is to mean that the first 2 has arrived, and an acknowledgement that covers the
+ * second must not have one.
  */
 static void test_echo_is_the_latest_stamp(void **state)
 {

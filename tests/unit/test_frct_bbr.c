@@ -1,4 +1,7 @@
-/* test_frct_bbr.c - BBR over a bottleneck in virtual time, and its filters as small stories with exact numbers. */
+/*
+ * test_frct_bbr.c - BBR over a bottleneck in virtual time, and its filters as small stories with exact
+ * numbers.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -640,7 +643,10 @@ static void test_probe_that_loses_too_much(void **state)
         assert_int_equal(c.bbr.inflight_hi, 124 * SMALL + 480 * 1000 / 980);
 }
 
-/* The filter moves on when acknowledgements are of packets that were sent after the probe, and only if they measure. */
+/*
+ * The filter moves on when acknowledgements are of packets that were sent after the probe, and only if they
+ * measure.
+ */
 static void test_cycle_ends_a_round_after_the_probe(void **state)
 {
         struct cc     c = probing();

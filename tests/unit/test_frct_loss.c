@@ -1,6 +1,7 @@
 /*
- * test_frct_loss.c - RACK-TLP as stories: a round trip is 100 ms, the reordering window a quarter of that, each packet has 1000 bytes. Then
- * against a model that searches all packets, and with a window so large that a search would show.
+ * test_frct_loss.c - RACK-TLP as stories: a round trip is 100 ms, the reordering window a quarter of that,
+ * each packet has 1000 bytes. Then against a model that searches all packets, and with a window so large that
+ * a search would show.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -639,8 +640,8 @@ static unsigned land(struct rig *g, const struct flight *f, int64_t now_ns)
 }
 
 /*
- * Nothing is reordered, so what is lost is exactly what was: were one taken for lost that is not, it would arrive twice. Two searches of
- * the window in each tick would take many seconds.
+ * Nothing is reordered, so what is lost is exactly what was: were one taken for lost that is not, it would
+ * arrive twice. Two searches of the window in each tick would take many seconds.
  */
 static void test_a_large_window(void **state)
 {

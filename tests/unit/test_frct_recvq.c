@@ -1,6 +1,6 @@
 /*
- * test_frct_recvq.c - the receive queue: stories with exact numbers, and random arrivals against a model that keeps
- * everything in plain lists.
+ * test_frct_recvq.c - the receive queue: stories with exact numbers, and random arrivals against a model that
+ * keeps everything in plain lists.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -868,7 +868,10 @@ static size_t secrets_in(int mem, uint64_t from, uint64_t to, uint8_t *copy)
         return found;
 }
 
-/* How often the secret lies in our memory, freed or not, where an allocator may have put it. The copy is not there: it is shared. */
+/*
+ * How often the secret lies in our memory, freed or not, where an allocator may have put it. The copy is not
+ * there: it is shared.
+ */
 static size_t secrets(void)
 {
         FILE    *maps = fopen("/proc/self/maps", "r");

@@ -1,4 +1,7 @@
-/* test_frct_seen.c - numbers of an unreliable flow: what is told of them, and what is forgotten; and against a table of bits. */
+/*
+ * test_frct_seen.c - numbers of an unreliable flow: what is told of them, and what is forgotten; and against
+ * a table of bits.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>

@@ -1,6 +1,7 @@
 /*
- * test_frct_sendq.c - the sender's queue against a model that searches everything, and its memory: how much there is, what is left in it, and what
- * happens when there is none (malloc, calloc and free are caught by the linker).
+ * test_frct_sendq.c - the sender's queue against a model that searches everything, and its memory: how much
+ * there is, what is left in it, and what happens when there is none (malloc, calloc and free are caught by
+ * the linker).
  */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -530,7 +530,10 @@ static void test_second_reader_arms_behind_a_spinner(void **state)
         assert_false(readable(&g->p[1]));
 }
 
-/* Who has announced a sleep does not begin it when another has announced his since: what he waits for may have been taken in between. */
+/*
+ * Who has announced a sleep does not begin it when another has announced his since: what he waits for may
+ * have been taken in between.
+ */
 static void test_sleep_of_before(void **state)
 {
         struct rig *g = *state;

@@ -1,5 +1,6 @@
 /*
- * test_stream.c - flows with FRCT through the library's calls, over a relay that loses, repeats, delays and damages packets (lossy.h).
+ * test_stream.c - flows with FRCT through the library's calls, over a relay that loses, repeats, delays and
+ * damages packets (lossy.h).
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -21,8 +21,9 @@
 #include "shm/bell.h"
 
 /*
- * The order of the descriptors that come with FlowUp. The last one does not with a flow that was pending, whose descriptor is the bell, unless it has
- * FRCT: there the bell is not what the application polls (stream.h).
+ * The order of the descriptors that come with FlowUp. The last one does not with a flow that was pending,
+ * whose descriptor is the bell, unless it has FRCT: there the bell is not what the application polls
+ * (stream.h).
  */
 enum { FD_PORT, FD_PEER_BELL, FD_BELL, N_FDS };
 

@@ -75,8 +75,8 @@ void dealloc_lost(struct slot *s)
 }
 
 /*
- * Until what was written has arrived, or will not. Other threads may go on reading. Which flow it was is returned: another thread may have ended it
- * meanwhile, and the number be another's.
+ * Until what was written has arrived, or will not. Other threads may go on reading. Which flow it was is
+ * returned: another thread may have ended it meanwhile, and the number be another's.
  */
 static uint32_t linger(struct slot *s)
 {

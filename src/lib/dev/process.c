@@ -29,7 +29,8 @@ struct process process = {
 };
 
 /*
- * Sets have lists, and streams have queues, which must not be copied half changed; all else is in pieces that are whole at any moment.
+ * Sets have lists, and streams have queues, which must not be copied half changed; all else is in pieces that
+ * are whole at any moment.
  */
 static void before_fork(void)
 {

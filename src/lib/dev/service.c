@@ -40,8 +40,8 @@ static void serve_due(int64_t now_ns)
 }
 
 /*
- * When to look next. Published before the deadlines are read once more: a stream that brings its own forward either finds this published,
- * and kicks, or is found here (sequentially consistent on both sides).
+ * When to look next. Published before the deadlines are read once more: a stream that brings its own forward
+ * either finds this published, and kicks, or is found here (sequentially consistent on both sides).
  */
 static int64_t plan(void)
 {
@@ -133,8 +133,9 @@ static int start_thread(void)
 }
 
 /*
- * exit() goes on to take OpenSSL down, in which the thread may be sealing a record: not after this. Of the handlers of exit() it comes before OpenSSL's, since
- * an encrypted stream has begun with that, and handlers run the other way round.
+ * exit() goes on to take OpenSSL down, in which the thread may be sealing a record: not after this. Of the
+ * handlers of exit() it comes before OpenSSL's, since an encrypted stream has begun with that, and handlers
+ * run the other way round.
  */
 static void stop(void)
 {

@@ -1,7 +1,8 @@
 /*
- * service.h - the library's one thread: for streams (stream.h) in which no thread of the application is busy it takes in packets, sends
- * acknowledgements and retransmissions, and keeps alive. It begins with the first stream and sleeps until a bell rings or a deadline
- * comes; without streams it sleeps for ever. All signals are blocked in it.
+ * service.h - the library's one thread: for streams (stream.h) in which no thread of the application is busy
+ * it takes in packets, sends acknowledgements and retransmissions, and keeps alive. It begins with the first
+ * stream and sleeps until a bell rings or a deadline comes; without streams it sleeps for ever. All signals
+ * are blocked in it.
  *
  * Locks: the list's, then a stream's. Who holds a stream's lock may call service_due() only.
  */

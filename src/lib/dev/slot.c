@@ -109,7 +109,10 @@ int slot_open(struct slot *s, struct flow *flow, struct port_ctl *mapping, int m
         return 0;
 }
 
-/* With a port that was opened for it. On failure the slot is as it was, and the port closed but for what was not taken. */
+/*
+ * With a port that was opened for it. On failure the slot is as it was, and the port closed but for what was
+ * not taken.
+ */
 static int open_stream(struct slot *s, struct flow *flow, struct port *port, int front)
 {
         enum slot_state state = s->state;

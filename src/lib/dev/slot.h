@@ -85,8 +85,8 @@ struct slot {
         struct inbox  *in;  /* under the lock of rx; given up when there is only the ring left */
 
         /*
-         * With FRCT; then all goes through it, `out` and `in` are its, and the flow descriptor is `front` instead of the port's
-         * bell (stream.h).
+         * With FRCT; then all goes through it, `out` and `in` are its, and the flow descriptor is `front`
+         * instead of the port's bell (stream.h).
          */
         struct stream *stream;
         int            front;

@@ -23,7 +23,10 @@
 /* Packets that one turn takes in before it sends: acknowledgements must not wait for a flood to end. */
 #define TAKE_MAX 64
 
-/* So often in one turn, and turns in one call: a peer who sends without end keeps nobody, the rest is the service thread's. */
+/*
+ * So often in one turn, and turns in one call: a peer who sends without end keeps nobody, the rest is the
+ * service thread's.
+ */
 #define ROUNDS_MAX 16
 #define TURNS_MAX  4
 
@@ -171,8 +174,8 @@ static ssize_t next_plain(const struct stream *s, const uint8_t **packet)
 }
 
 /*
- * One packet to the engine. A plain one is read where it lies: the engine looks at each byte of it once, so that it does not matter if it is
- * altered meanwhile.
+ * One packet to the engine. A plain one is read where it lies: the engine looks at each byte of it once, so
+ * that it does not matter if it is altered meanwhile.
  */
 static int take_packet(struct stream *s, int64_t now_ns)
 {
@@ -320,7 +323,10 @@ static void turn(struct stream *s, int64_t now_ns)
         }
 }
 
-/* What would have to wait for a bell is taken care of before it is armed. False: there is too much of it, and no bell will tell. */
+/*
+ * What would have to wait for a bell is taken care of before it is armed. False: there is too much of it, and
+ * no bell will tell.
+ */
 static bool turn_and_rest(struct stream *s, int64_t now_ns)
 {
         for (unsigned i = 0; i < TURNS_MAX; i++) {
@@ -366,7 +372,10 @@ void stream_close(struct stream *s)
 
 /* -- the service thread ------------------------------------------------------------- */
 
-/* Threads that sleep in the port see to what comes, and to what is due: they only have to be told what a timer did. */
+/*
+ * Threads that sleep in the port see to what comes, and to what is due: they only have to be told what a
+ * timer did.
+ */
 static int64_t serve_sleepers(struct stream *s, int64_t now_ns)
 {
         port_rx_unring(s->port); /* first: it may find that the peer is gone */
@@ -402,8 +411,8 @@ static int64_t enter(struct stream *s)
 }
 
 /*
- * @r is the outcome of an attempt. Announces a sleeper if that is wanted; true: there is something new already, try again. Who goes to sleep has shown
- * what he took in: it may be for somebody who polls.
+ * @r is the outcome of an attempt. Announces a sleeper if that is wanted; true: there is something new
+ * already, try again. Who goes to sleep has shown what he took in: it may be for somebody who polls.
  */
 static bool again(struct stream *s, ssize_t r, uint32_t *ticket)
 {

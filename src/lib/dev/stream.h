@@ -1,14 +1,16 @@
 /*
- * stream.h - a flow in order over a layer: FRCT's engine between the application's messages and the packets in the port.
+ * stream.h - a flow in order over a layer: FRCT's engine between the application's messages and the packets
+ * in the port.
  *
  *     flow_write() -> engine -> [record] -> port          port -> [record] -> engine -> flow_read()
  *
- * Whoever calls does the work: a turn takes in what the port has, runs the timers that are due, and puts out what may leave. A thread that
- * waits sleeps on the port itself, so that a packet wakes it without a detour. When no thread of the application is inside, the
- * service thread (service.h) watches the port's bell and the engine's deadline.
+ * Whoever calls does the work: a turn takes in what the port has, runs the timers that are due, and puts out
+ * what may leave. A thread that waits sleeps on the port itself, so that a packet wakes it without a detour.
+ * When no thread of the application is inside, the service thread (service.h) watches the port's bell and the
+ * engine's deadline.
  *
- * The port's bell is therefore not what the application polls, for it rings for every acknowledgement. The flow descriptor is a pipe of our
- * own (the front), readable as long as flow_read() has something to say.
+ * The port's bell is therefore not what the application polls, for it rings for every acknowledgement. The
+ * flow descriptor is a pipe of our own (the front), readable as long as flow_read() has something to say.
  *
  * One lock, under those of the slot's lanes. All that uses the port holds it.
  */
@@ -42,15 +44,19 @@ struct stream *stream_create(const struct stream_conf *conf);
 /* Takes NULL. Nobody is inside, and stream_close() was called if it was ever opened. */
 void stream_destroy(struct stream *s);
 
-/* From now on it has @port, borrowed, and the descriptor @front, whose number stays the caller's. 0, -EMFILE, -ENOMEM, -EAGAIN (no thread). */
+/*
+ * From now on it has @port, borrowed, and the descriptor @front, whose number stays the caller's. 0, -EMFILE,
+ * -ENOMEM, -EAGAIN (no thread).
+ */
 int stream_open(struct stream *s, struct port *port, int front);
 
 /* It lets go of the port. */
 void stream_close(struct stream *s);
 
 /*
- * One attempt each: the bytes, or -EAGAIN, and what flow_write(), flow_read() and flow_dealloc() say. With @ticket not NULL, -EAGAIN has also
- * announced a sleeper: then follows, without any lock of the slot, stream_sleep() on *@ticket, and after it, before the next attempt, stream_awake().
+ * One attempt each: the bytes, or -EAGAIN, and what flow_write(), flow_read() and flow_dealloc() say. With
+ * @ticket not NULL, -EAGAIN has also announced a sleeper: then follows, without any lock of the slot,
+ * stream_sleep() on *@ticket, and after it, before the next attempt, stream_awake().
  */
 ssize_t stream_write(struct stream *s, const void *buf, size_t n, uint32_t *ticket);
 ssize_t stream_read(struct stream *s, void *buf, size_t n, bool whole, uint32_t *ticket);
@@ -90,7 +96,10 @@ bool     stream_confirmed(struct stream *s);
 /* The service thread's: a turn. False: the bell has nothing more to say. */
 bool stream_serve(struct stream *s, int64_t now_ns);
 
-/* Around fork(): nobody is at work in it meanwhile, or the child would have to take apart what is half changed. */
+/*
+ * Around fork(): nobody is at work in it meanwhile, or the child would have to take apart what is half
+ * changed.
+ */
 void stream_hold(struct stream *s);
 void stream_release(struct stream *s);
 

@@ -18,7 +18,10 @@ int wait_rx(struct slot *s, int64_t deadline_ns);
 /* For room or the end. */
 int wait_tx(struct slot *s, int64_t deadline_ns);
 
-/* For anything, after an attempt on a stream that has announced us as a sleeper. With the lock of @l, whichever. */
+/*
+ * For anything, after an attempt on a stream that has announced us as a sleeper. With the lock of @l,
+ * whichever.
+ */
 int wait_stream(struct slot *s, struct lane *l, uint32_t ticket, int64_t deadline_ns);
 
 /*

@@ -1,10 +1,12 @@
 /*
- * ack.h - when a receiver acknowledges (doc/protocols/frct.md, "Acknowledgement"). It owns what an acknowledgement says besides numbers:
- * echo, delay, marks, the packet that came twice. Pure.
+ * ack.h - when a receiver acknowledges (doc/protocols/frct.md, "Acknowledgement"). It owns what an
+ * acknowledgement says besides numbers: echo, delay, marks, the packet that came twice. Pure.
  *
- * Echoed is the latest stamp of all that came in the run, not the stamp of the last packet: then whatever an acknowledgement covers was sent at or before
- * its echo, so a packet that was sent again only after it has arrived in its original. If a late packet's older stamp were echoed, an
- * acknowledgement that covers a retransmission as well would make it look needless. The delay is since that packet came, so the sample is right.
+ * Echoed is the latest stamp of all that came in the run, not the stamp of the last packet: then whatever an
+ * acknowledgement covers was sent at or before its echo, so a packet that was sent again only after it has
+ * arrived in its original. If a late packet's older stamp were echoed, an acknowledgement that covers a
+ * retransmission as well would make it look needless. The delay is since that packet came, so the sample is
+ * right.
  */
 #ifndef O7S_FRCT_ACK_H
 #define O7S_FRCT_ACK_H
@@ -18,7 +20,10 @@
 #define ACK_EARLY    128u /* packets of a run in which every second is acknowledged */
 #define ACK_EVERY    8u
 
-/* Longer than any packet lives, and less than half a turn of the stamps: what comes then is later, whatever its stamp. */
+/*
+ * Longer than any packet lives, and less than half a turn of the stamps: what comes then is later, whatever
+ * its stamp.
+ */
 #define ACK_ECHO_NS (INT64_C(1000) * 1000000000)
 
 struct ack {
@@ -40,14 +45,15 @@ void ack_init(struct ack *a);
 void ack_begin(struct ack *a);
 
 /*
- * A packet with DATA came. @at_once: it was out of order, filled a gap, FIN, or the like; @dup: it had been here. Of several that came
- * twice before the acknowledgement is made, those next to each other are told, or the last.
+ * A packet with DATA came. @at_once: it was out of order, filled a gap, FIN, or the like; @dup: it had been
+ * here. Of several that came twice before the acknowledgement is made, those next to each other are told, or
+ * the last.
  */
 void ack_data(struct ack *a, uint64_t seq, uint32_t stamp, bool mark, bool at_once, bool dup, int64_t now_ns);
 
 /*
- * An acknowledgement is due now, for the packet with @stamp (PROBE), or for the window's sake (ack_window(): unless nothing has come in
- * this run that it could acknowledge).
+ * An acknowledgement is due now, for the packet with @stamp (PROBE), or for the window's sake (ack_window():
+ * unless nothing has come in this run that it could acknowledge).
  */
 void ack_probe(struct ack *a, uint32_t stamp, int64_t now_ns);
 void ack_window(struct ack *a, int64_t now_ns);

@@ -1,12 +1,13 @@
 /*
  * acked.c - what an acknowledgement means to the sender.
  *
- * Every packet that it covers for the first time is a piece of news to four: loss detection (which transmission arrived, and what it
- * has overtaken), the delivery rate, the bytes that are out, and the loss event in which it may have been taken for lost by mistake. Only when all news are in is anything
- * concluded: what is lost now, what the congestion controller makes of it.
+ * Every packet that it covers for the first time is a piece of news to four: loss detection (which
+ * transmission arrived, and what it has overtaken), the delivery rate, the bytes that are out, and the loss
+ * event in which it may have been taken for lost by mistake. Only when all news are in is anything concluded:
+ * what is lost now, what the congestion controller makes of it.
  *
- * Ranges repeat what the acknowledgement before said, as a rule but for one end of one range. So they are compared with those, and only what is
- * new is gone through.
+ * Ranges repeat what the acknowledgement before said, as a rule but for one end of one range. So they are
+ * compared with those, and only what is new is gone through.
  */
 #include <string.h>
 
@@ -191,7 +192,10 @@ static void conclude_losses(struct sender *s, int64_t now_ns)
         sender_lost(s, payload, n, now_ns);
 }
 
-/* RFC 8985, 7.4: the probe was answered. If only it was, and not the original, something was lost; the controller has not heard of it. */
+/*
+ * RFC 8985, 7.4: the probe was answered. If only it was, and not the original, something was lost; the
+ * controller has not heard of it.
+ */
 static void conclude_tail(struct sender *s, uint64_t spurious_before, const struct news *w)
 {
         bool           answered = s->tlp_out && sendq_base(s->q) > s->tlp_seq;

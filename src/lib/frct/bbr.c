@@ -1,32 +1,33 @@
 /*
  * bbr.c - BBRv3 (draft-ietf-ccwg-bbr-06): congestion control by a model of the path instead of by its losses.
  *
- * A path has a rate and a least delay; their product is what it takes to keep it busy, and whatever more is in
- * flight stands in a queue. So the model holds these two, and two bounds on either, learnt from losses: long-term
- * ones, found by probing, and short-term ones, which answer any loss that comes while not probing, and are
- * forgotten before the next probe. bbr_model.c keeps it. Neither can be measured while the other is (the rate shows
- * with a queue, the delay without), so the flow does one thing after the other: bbr_cycle.c. Here are the events, and
- * what follows from model and state for the three controls: pacing rate, burst, window.
+ * A path has a rate and a least delay; their product is what it takes to keep it busy, and whatever more is
+ * in flight stands in a queue. So the model holds these two, and two bounds on either, learnt from losses:
+ * long-term ones, found by probing, and short-term ones, which answer any loss that comes while not probing,
+ * and are forgotten before the next probe. bbr_model.c keeps it. Neither can be measured while the other is
+ * (the rate shows with a queue, the delay without), so the flow does one thing after the other: bbr_cycle.c.
+ * Here are the events, and what follows from model and state for the three controls: pacing rate, burst,
+ * window.
  *
  *     Startup -> Drain -> DOWN -> CRUISE -> REFILL -> UP -> DOWN ...
  *     PROBE_RTT, from any of them, after 5 s without a new minimum
  *
- * ECN. The draft leaves the answer to marks open, but that they are congestion. A mark is taken for what loss above
- * the threshold is, since it says the same (a queue is too long) without the damage:
+ * ECN. The draft leaves the answer to marks open, but that they are congestion. A mark is taken for what loss
+ * above the threshold is, since it says the same (a queue is too long) without the damage:
  *
  *     while probing         inflight_hi becomes what was in flight, and UP ends;
  *     in Startup            two rounds running with marks: the pipe is full;
  *     else, once a round    inflight_lo falls by beta, and bw_lo to what was delivered, by beta at most.
  *
- * One thing differs from loss: inflight_lo does not stop at what was delivered. What is marked is delivered all the
- * same, so that bound would always hold and the queue never shrink. It stops at the product, once. As the window is
- * twice the product in most states, a single mark takes only room that was not used; marks that go on take the
- * queue, then the rate.
+ * One thing differs from loss: inflight_lo does not stop at what was delivered. What is marked is delivered
+ * all the same, so that bound would always hold and the queue never shrink. It stops at the product, once. As
+ * the window is twice the product in most states, a single mark takes only room that was not used; marks that
+ * go on take the queue, then the rate.
  *
- * Departures from the draft's pseudocode. The first three hold it to its own words, that a round with X % of loss
- * outside of probing slows the flow by X % (5.3.3.8.3); as written they cost more, in each round until the next
- * probe, and 1 % of random loss more than a quarter of the throughput where acknowledgements come for eight packets
- * at once.
+ * Departures from the draft's pseudocode. The first three hold it to its own words, that a round with X % of
+ * loss outside of probing slows the flow by X % (5.3.3.8.3); as written they cost more, in each round until
+ * the next probe, and 1 % of random loss more than a quarter of the throughput where acknowledgements come
+ * for eight packets at once.
  *
  *     bw_lo follows what was delivered of what was sent: no sample shows more than the pace, which the margin keeps
  *     1 % below bw, and DOWN 10 %. Any loss would have taken that for the path's limit.
@@ -63,7 +64,10 @@ static void guess_pacing(struct cc *c, int64_t rtt_ns)
         set_burst(c);
 }
 
-/* Until the pipe was full it only grows: what was measured then may be the application's rate. Never 0: any rate. */
+/*
+ * Until the pipe was full it only grows: what was measured then may be the application's rate. Never 0: any
+ * rate.
+ */
 static void set_pacing(struct cc *c, unsigned gain)
 {
         uint64_t rate = bbr_scale(bbr_scale(c->bbr.bw, gain), MARGIN);
@@ -131,8 +135,8 @@ static void save(struct cc *c)
 }
 
 /*
- * At which volume the losses came to be too much: of what was out before the batch of which @l tells the first, so
- * much may get lost, and so much was; the batch makes up the difference (5.5.10.2).
+ * At which volume the losses came to be too much: of what was out before the batch of which @l tells the
+ * first, so much may get lost, and so much was; the batch makes up the difference (5.5.10.2).
  */
 static uint64_t inflight_at_loss(const struct cc *c, const struct cc_loss *l)
 {

@@ -1,5 +1,6 @@
 /*
- * bbr.h - BBRv3 (draft-ietf-ccwg-bbr): the state of one connection, private to bbr.c, bbr_model.c and bbr_cycle.c.
+ * bbr.h - BBRv3 (draft-ietf-ccwg-bbr): the state of one connection, private to bbr.c, bbr_model.c and
+ * bbr_cycle.c.
  */
 #ifndef O7S_FRCT_BBR_H
 #define O7S_FRCT_BBR_H

@@ -1,6 +1,7 @@
 /*
- * bbr_model.h - what BBR knows of the path: how fast it carries, how long it takes at least, how much it holds
- * (draft-ietf-ccwg-bbr, 5.5). Part of BBR: bbr.c sets the controls by it, bbr_cycle.c decides what to find out next.
+ * bbr_model.h - what BBR knows of the path: how fast it carries, how long it takes at least, how much it
+ * holds (draft-ietf-ccwg-bbr, 5.5). Part of BBR: bbr.c sets the controls by it, bbr_cycle.c decides what to
+ * find out next.
  */
 #ifndef O7S_FRCT_BBR_MODEL_H
 #define O7S_FRCT_BBR_MODEL_H

@@ -1,12 +1,14 @@
 /*
- * cc.h - congestion control: how much may be out and how fast it may leave. A table of functions over the same events; the state
- * of all is in one struct, without allocation. All amounts are bytes of packets as the layer carries them, all times ns, rates bytes per second.
+ * cc.h - congestion control: how much may be out and how fast it may leave. A table of functions over the
+ * same events; the state of all is in one struct, without allocation. All amounts are bytes of packets as the
+ * layer carries them, all times ns, rates bytes per second.
  *
  *     cwnd          bytes that may be out
  *     pacing_rate   bytes per second; 0: as fast as the window lets
  *
- * The engine calls: sent (before a packet leaves), acked (once for each acknowledgement that brings something new, after the loss
- * detection of the same acknowledgement), lost (once for each loss event's beginning and for each batch of packets within it), marked, timeout, undo.
+ * The engine calls: sent (before a packet leaves), acked (once for each acknowledgement that brings something
+ * new, after the loss detection of the same acknowledgement), lost (once for each loss event's beginning and
+ * for each batch of packets within it), marked, timeout, undo.
  */
 #ifndef O7S_FRCT_CC_H
 #define O7S_FRCT_CC_H

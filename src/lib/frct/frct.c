@@ -1,8 +1,10 @@
 /*
- * frct.c - one end of a flow in order: the two halves, packets as bytes, and what concerns both: signs of life and the end.
+ * frct.c - one end of a flow in order: the two halves, packets as bytes, and what concerns both: signs of
+ * life and the end.
  *
- * A packet with data takes an acknowledgement along when one is owed. Its ranges go where the payload leaves room; a full packet leaves none, and then
- * the acknowledgement goes first, alone, since what is missing is what the peer most needs to hear.
+ * A packet with data takes an acknowledgement along when one is owed. Its ranges go where the payload leaves
+ * room; a full packet leaves none, and then the acknowledgement goes first, alone, since what is missing is
+ * what the peer most needs to hear.
  */
 #include "frct/frct.h"
 

@@ -1,14 +1,15 @@
 /*
- * frct.h - FRCT's engine: one end of a flow in order (doc/protocols/frct.md). Time, packets and randomness are arguments; packets and a
- * deadline come out. It owns no clock, lock, thread or descriptor; callers serialise.
+ * frct.h - FRCT's engine: one end of a flow in order (doc/protocols/frct.md). Time, packets and randomness
+ * are arguments; packets and a deadline come out. It owns no clock, lock, thread or descriptor; callers
+ * serialise.
  *
  *     frct_write()  frct_read()   the application's messages
  *     frct_rx()                   a packet has come
  *     frct_tx()                   the next packet that should leave now, if any: to be called until there is none, after each of the
  *                                 others, and at frct_due_ns()
  *
- * Memory: what is queued and not acknowledged, and what is received and not read, within the bounds of the configuration. No allocation per
- * packet but to grow. Payloads are wiped when they are let go.
+ * Memory: what is queued and not acknowledged, and what is received and not read, within the bounds of the
+ * configuration. No allocation per packet but to grow. Payloads are wiped when they are let go.
  */
 #ifndef O7S_FRCT_FRCT_H
 #define O7S_FRCT_FRCT_H
@@ -47,7 +48,8 @@ struct frct *frct_create(const struct frct_conf *conf, int64_t now_ns);
 void         frct_destroy(struct frct *f);
 
 /*
- * Queues a message of 1 to FRCT_MESSAGE_MAX bytes. 0; -EAGAIN: no room; -EMSGSIZE; -ENOMEM; -EFLOWPEER, -EFLOWDOWN: the flow is over; -EPIPE: after frct_fin().
+ * Queues a message of 1 to FRCT_MESSAGE_MAX bytes. 0; -EAGAIN: no room; -EMSGSIZE; -ENOMEM; -EFLOWPEER,
+ * -EFLOWDOWN: the flow is over; -EPIPE: after frct_fin().
  */
 int frct_write(struct frct *f, const void *msg, size_t n, int64_t now_ns);
 
@@ -55,23 +57,33 @@ int frct_write(struct frct *f, const void *msg, size_t n, int64_t now_ns);
 int frct_fin(struct frct *f, int64_t now_ns);
 
 /*
- * Length of the oldest message (of what is left of it, when it was read in part); 0: none yet; -ENODATA: the peer has ended and all was read;
- * -EFLOWPEER, -EFLOWDOWN: and all that came whole was read.
+ * Length of the oldest message (of what is left of it, when it was read in part); 0: none yet; -ENODATA: the
+ * peer has ended and all was read; -EFLOWPEER, -EFLOWDOWN: and all that came whole was read.
  */
 ptrdiff_t frct_look(struct frct *f);
 
-/* Reads up to @n bytes of it: frct_look() has said that it is there. More may be due to be sent (a window update). */
+/*
+ * Reads up to @n bytes of it: frct_look() has said that it is there. More may be due to be sent (a window
+ * update).
+ */
 size_t frct_read(struct frct *f, void *buf, size_t n, int64_t now_ns);
 
-/* A packet of @n bytes came; @marked: the layer says that it saw congestion. False: it was none, and nothing changed but a counter. */
+/*
+ * A packet of @n bytes came; @marked: the layer says that it saw congestion. False: it was none, and nothing
+ * changed but a counter.
+ */
 bool frct_rx(struct frct *f, const void *packet, size_t n, bool marked, int64_t now_ns);
 
 /*
- * Makes the next packet that may leave now, into @out with room for conf.packet bytes. Its length; 0: none now. Runs the timers that are due first.
+ * Makes the next packet that may leave now, into @out with room for conf.packet bytes. Its length; 0: none
+ * now. Runs the timers that are due first.
  */
 size_t frct_tx(struct frct *f, uint8_t *out, int64_t now_ns);
 
-/* Runs the timers that are due, when frct_tx() cannot be called since there is no room for a packet: the flow may be over. */
+/*
+ * Runs the timers that are due, when frct_tx() cannot be called since there is no room for a packet: the flow
+ * may be over.
+ */
 void frct_expire(struct frct *f, int64_t now_ns);
 
 /* When frct_tx() has to be called at the latest; CLOCK_NEVER. */

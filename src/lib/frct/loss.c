@@ -7,7 +7,10 @@ void loss_init(struct loss *l)
         *l = (struct loss){.rack_tx_ns = INT64_MIN, .reo_mult = 1, .reo_due_ns = CLOCK_NEVER};
 }
 
-/* A former transmission has left no trace but its time: nothing that was sent in the same ns counts as sent before it. */
+/*
+ * A former transmission has left no trace but its time: nothing that was sent in the same ns counts as sent
+ * before it.
+ */
 static uint64_t order_at(const struct sent *s, int64_t tx_ns)
 {
         return tx_ns == s->tx_ns ? s->order : 0;
@@ -19,8 +22,8 @@ static bool is_before(int64_t a_ns, uint64_t a_order, int64_t b_ns, uint64_t b_o
 }
 
 /*
- * RFC 8985, 6.2, steps 2 and 3. What arrives behind others shows reordering only if those were known before this acknowledgement,
- * and if this is no retransmission.
+ * RFC 8985, 6.2, steps 2 and 3. What arrives behind others shows reordering only if those were known before
+ * this acknowledgement, and if this is no retransmission.
  */
 void loss_arrived(struct loss *l, struct sendq *q, uint64_t seq, int64_t tx_ns, int64_t now_ns)
 {

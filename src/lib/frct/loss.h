@@ -1,10 +1,11 @@
 /*
- * loss.h - RACK-TLP (RFC 8985) over a queue of sent packets: which of them are lost, when to look again, and when to probe for the loss of
- * the last ones. Pure: times come in, marks in struct sent go out. The echo of a stamp tells which transmission arrived, so the
- * heuristics of the RFC for that are not needed.
+ * loss.h - RACK-TLP (RFC 8985) over a queue of sent packets: which of them are lost, when to look again, and
+ * when to probe for the loss of the last ones. Pure: times come in, marks in struct sent go out. The echo of
+ * a stamp tells which transmission arrived, so the heuristics of the RFC for that are not needed.
  *
- * The work is bounded by the number of transmissions, not by the window: sendq.h keeps what is out in the order in which it was
- * sent, and a packet leaves that order when it arrives or is lost, until it is sent again (sendq_resent()).
+ * The work is bounded by the number of transmissions, not by the window: sendq.h keeps what is out in the
+ * order in which it was sent, and a packet leaves that order when it arrives or is lost, until it is sent
+ * again (sendq_resent()).
  */
 #ifndef O7S_FRCT_LOSS_H
 #define O7S_FRCT_LOSS_H
@@ -42,8 +43,9 @@ struct loss {
 void loss_init(struct loss *l);
 
 /*
- * The packet @seq (base <= seq < next) has arrived, in the transmission at @tx_ns (sent.tx_ns, or a former one), as an acknowledgement at @now_ns
- * tells. Once for each packet, before it is dropped; in any order within one acknowledgement.
+ * The packet @seq (base <= seq < next) has arrived, in the transmission at @tx_ns (sent.tx_ns, or a former
+ * one), as an acknowledgement at @now_ns tells. Once for each packet, before it is dropped; in any order
+ * within one acknowledgement.
  */
 void loss_arrived(struct loss *l, struct sendq *q, uint64_t seq, int64_t tx_ns, int64_t now_ns);
 
@@ -54,19 +56,22 @@ void loss_dsack(struct loss *l, uint64_t next);
 int64_t loss_window_ns(const struct loss *l, const struct rtt *r);
 
 /*
- * Marks what is lost among the sent packets of @q: sent.lost. Returns the bytes of payload newly marked, sets *@n to their number,
- * and reo_due_ns. Called after the arrivals of an acknowledgement, and when reo_due_ns has come. Visits each packet a bounded number of
- * times per loss, not per acknowledgement.
+ * Marks what is lost among the sent packets of @q: sent.lost. Returns the bytes of payload newly marked, sets
+ * *@n to their number, and reo_due_ns. Called after the arrivals of an acknowledgement, and when reo_due_ns
+ * has come. Visits each packet a bounded number of times per loss, not per acknowledgement.
  */
 uint64_t loss_detect(struct loss *l, struct sendq *q, const struct rtt *r, int64_t now_ns, unsigned *n);
 
 /*
- * RTO: all that is out and was sent a round trip ago or earlier is lost, and the oldest in any case, so that a timeout never comes to nothing. Like
- * loss_detect().
+ * RTO: all that is out and was sent a round trip ago or earlier is lost, and the oldest in any case, so that
+ * a timeout never comes to nothing. Like loss_detect().
  */
 uint64_t loss_timeout(struct loss *l, struct sendq *q, const struct rtt *r, int64_t now_ns, unsigned *n);
 
-/* After a loss: true if this one begins an event (the congestion controller hears of it once), and recovery until @next was acknowledged. */
+/*
+ * After a loss: true if this one begins an event (the congestion controller hears of it once), and recovery
+ * until @next was acknowledged.
+ */
 bool loss_begin(struct loss *l, uint64_t next);
 
 /* The event was none: the next loss begins another. */

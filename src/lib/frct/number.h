@@ -1,6 +1,6 @@
 /*
- * number.h - numbers of packets: 64 bits in here, the lower 32 on the wire (doc/protocols/frct.md, "Numbers"). They begin
- * high enough that nothing is ever below zero.
+ * number.h - numbers of packets: 64 bits in here, the lower 32 on the wire (doc/protocols/frct.md,
+ * "Numbers"). They begin high enough that nothing is ever below zero.
  */
 #ifndef O7S_FRCT_NUMBER_H
 #define O7S_FRCT_NUMBER_H

@@ -1,6 +1,7 @@
 /*
- * pool.h - chunks of one size, made in slabs and kept on a list while they are free: a stream allocates nothing. Slabs double up to
- * POOL_SLAB_MAX bytes. Chunks are not wiped here: whoever had one does that. Not thread safe.
+ * pool.h - chunks of one size, made in slabs and kept on a list while they are free: a stream allocates
+ * nothing. Slabs double up to POOL_SLAB_MAX bytes. Chunks are not wiped here: whoever had one does that. Not
+ * thread safe.
  */
 #ifndef O7S_FRCT_POOL_H
 #define O7S_FRCT_POOL_H

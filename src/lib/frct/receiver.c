@@ -32,8 +32,8 @@ static uint64_t next_of(const struct receiver *r)
 }
 
 /*
- * A run that goes on where the last one was left is the same: its sender only waited for longer than we remember. What was acknowledged of an
- * unfinished message stays.
+ * A run that goes on where the last one was left is the same: its sender only waited for longer than we
+ * remember. What was acknowledged of an unfinished message stays.
  */
 static bool goes_on(const struct receiver *r, uint32_t first)
 {
@@ -55,8 +55,8 @@ static void begin(struct receiver *r, uint32_t first)
 }
 
 /*
- * Whether a packet means something to us. What has RUN begins one if there is none; a number of DATA that lies too far ahead of `first` cannot be
- * of the run that it claims.
+ * Whether a packet means something to us. What has RUN begins one if there is none; a number of DATA that
+ * lies too far ahead of `first` cannot be of the run that it claims.
  */
 static bool enter_run(struct receiver *r, const struct frct_hdr *h, int64_t idle_ns, int64_t now_ns)
 {

@@ -1,5 +1,6 @@
 /*
- * receiver.h - the receiving half of an end: runs, what has arrived, when to acknowledge and with what. Packets as bytes are not its business.
+ * receiver.h - the receiving half of an end: runs, what has arrived, when to acknowledge and with what.
+ * Packets as bytes are not its business.
  */
 #ifndef O7S_FRCT_RECEIVER_H
 #define O7S_FRCT_RECEIVER_H

@@ -5,12 +5,13 @@
  *                     | whole messages  | of the newest  | reliable: behind a gap, with holes |
  *     numbers                                           next                                 end
  *
- * Reliable: `tail` is the position of the number `next`, and any other number is as far from it as its position. A message that
- * turns out to be none leaves empty slots, which the reader skips: what came behind a gap keeps its place. Unreliable: nothing is
- * kept behind a gap, so `end` is `next`, there are no bits, and what is left out takes no position.
+ * Reliable: `tail` is the position of the number `next`, and any other number is as far from it as its
+ * position. A message that turns out to be none leaves empty slots, which the reader skips: what came behind
+ * a gap keeps its place. Unreliable: nothing is kept behind a gap, so `end` is `next`, there are no bits, and
+ * what is left out takes no position.
  *
- * A packet takes one chunk and one position, whatever its length: there are as many chunks as positions, so every number below
- * the edge finds one.
+ * A packet takes one chunk and one position, whatever its length: there are as many chunks as positions, so
+ * every number below the edge finds one.
  */
 #include "frct/recvq.h"
 
@@ -152,8 +153,8 @@ static bool bits_reach(struct recvq *q, uint64_t seq)
 }
 
 /*
- * The highest number of next to @below - 1 whose bit is set (@flip 0) or clear (@flip all ones). If there is none, no more than next, which is clear
- * itself: a full ring has numbers of its end in the word of next.
+ * The highest number of next to @below - 1 whose bit is set (@flip 0) or clear (@flip all ones). If there is
+ * none, no more than next, which is clear itself: a full ring has numbers of its end in the word of next.
  */
 static uint64_t last_below(const struct recvq *q, uint64_t below, uint64_t flip)
 {
@@ -222,7 +223,10 @@ static void append(struct recvq *q, const struct slot *s)
         }
 }
 
-/* The packet after the tail, in order. It comes out of its slot, since a message before it may turn out to be none. */
+/*
+ * The packet after the tail, in order. It comes out of its slot, since a message before it may turn out to be
+ * none.
+ */
 static void take(struct recvq *q, struct slot s)
 {
         if (s.flags & (FRCT_FIRST | FRCT_FIN) || q->open_bytes + s.len > FRCT_MESSAGE_MAX)

@@ -4,9 +4,9 @@
  *          read                next                         edge
  *           | in order, not read | some of it, behind a gap   |
  *
- * Reliable: everything between is waited for. Unreliable: next follows the newest packet, and a message that misses one is dropped at
- * once (what has arrived is seen.h's business then). Memory: chunks of a pool as in sendq.h, one for each packet. The edge never moves back. Not
- * thread safe.
+ * Reliable: everything between is waited for. Unreliable: next follows the newest packet, and a message that
+ * misses one is dropped at once (what has arrived is seen.h's business then). Memory: chunks of a pool as in
+ * sendq.h, one for each packet. The edge never moves back. Not thread safe.
  *
  * What a peer does wrong costs it its own messages. Left out, as if they had been read:
  *
@@ -36,20 +36,25 @@ enum recvq_put {
 };
 
 /*
- * @piece: the largest payload of a packet, 1 to 65535. @bytes_max: of chunks that packets may take. @packets_max: numbers between read and edge, a
- * power of two, at least 64. A message of FRCT_MESSAGE_MAX in full pieces always fits an empty queue: bytes_max is raised to that, but
- * packets_max is not (65536 do for pieces of 16). NULL: out of memory.
+ * @piece: the largest payload of a packet, 1 to 65535. @bytes_max: of chunks that packets may take.
+ * @packets_max: numbers between read and edge, a power of two, at least 64. A message of FRCT_MESSAGE_MAX in
+ * full pieces always fits an empty queue: bytes_max is raised to that, but packets_max is not (65536 do for
+ * pieces of 16). NULL: out of memory.
  */
 struct recvq *recvq_create(size_t piece, size_t bytes_max, size_t packets_max, bool reliable);
 void          recvq_destroy(struct recvq *q); /* wipes what lies in it; takes NULL */
 
 /*
- * Nothing is known of the sender (any more): a run begins at @first. Messages that are whole stay to be read; the rest, and a message cut short,
- * is dropped. The end stays the end: once all before FIN was there, nothing but FIN is taken in any run. Before the first run: every packet is outside.
+ * Nothing is known of the sender (any more): a run begins at @first. Messages that are whole stay to be read;
+ * the rest, and a message cut short, is dropped. The end stays the end: once all before FIN was there,
+ * nothing but FIN is taken in any run. Before the first run: every packet is outside.
  */
 void recvq_begin(struct recvq *q, uint64_t first);
 
-/* Takes a copy of the packet @seq with @flags (FRCT_FIRST, _LAST, _FIN, as frct_hdr_ok() lets them go together) and @n bytes of payload. */
+/*
+ * Takes a copy of the packet @seq with @flags (FRCT_FIRST, _LAST, _FIN, as frct_hdr_ok() lets them go
+ * together) and @n bytes of payload.
+ */
 enum recvq_put recvq_put(struct recvq *q, uint64_t seq, uint8_t flags, const void *payload, size_t n);
 
 /* Unreliable: nothing before @first will come. Reliable: ignored. */
@@ -64,8 +69,8 @@ uint64_t recvq_edge(const struct recvq *q);
 uint64_t recvq_window(const struct recvq *q);
 
 /*
- * Ranges behind next, at most @max: first the one that holds @newest (if it is behind next), then from the highest down, none twice.
- * Returns how many.
+ * Ranges behind next, at most @max: first the one that holds @newest (if it is behind next), then from the
+ * highest down, none twice. Returns how many.
  */
 size_t recvq_ranges(const struct recvq *q, uint64_t newest, struct range *out, size_t max);
 
@@ -73,8 +78,8 @@ size_t recvq_ranges(const struct recvq *q, uint64_t newest, struct range *out, s
 ptrdiff_t recvq_look(const struct recvq *q);
 
 /*
- * Reads from the oldest message, if it is there: up to @n bytes from where the last read stopped. Packets that were read to
- * their end are wiped, and their room is free. Returns the bytes.
+ * Reads from the oldest message, if it is there: up to @n bytes from where the last read stopped. Packets
+ * that were read to their end are wiped, and their room is free. Returns the bytes.
  */
 size_t recvq_read(struct recvq *q, void *buf, size_t n);
 

@@ -10,8 +10,9 @@ static void set_from(struct rtt *r, int from, struct rtt_min sample)
 }
 
 /*
- * The least of the window, and what was least after it, each younger than the one before and not less: when the first is too old, the second
- * is there, without all samples being kept. A second is begun when a quarter of the window has brought none, a third when half has.
+ * The least of the window, and what was least after it, each younger than the one before and not less: when
+ * the first is too old, the second is there, without all samples being kept. A second is begun when a quarter
+ * of the window has brought none, a third when half has.
  */
 static void sample_min(struct rtt *r, struct rtt_min sample)
 {

@@ -1,7 +1,8 @@
 /*
- * rtt.h - round-trip time as the sender sees it: smoothed and with its variation (RFC 6298), the least of the last
- * seconds (RFC 8985, 6.2), and the timeouts that follow. Each acknowledgement gives a sample, since it echoes the stamp
- * of the very transmission that it answers. Plain data, no failure; a zeroed one has no sample.
+ * rtt.h - round-trip time as the sender sees it: smoothed and with its variation (RFC 6298), the least of the
+ * last seconds (RFC 8985, 6.2), and the timeouts that follow. Each acknowledgement gives a sample, since it
+ * echoes the stamp of the very transmission that it answers. Plain data, no failure; a zeroed one has no
+ * sample.
  */
 #ifndef O7S_FRCT_RTT_H
 #define O7S_FRCT_RTT_H
@@ -29,15 +30,19 @@ struct rtt {
 };
 
 /*
- * A sample of @rtt_ns (more than 0), the time the receiver held the acknowledgement back, @delay_ns, not yet taken off:
- * smoothed without it, as long as that does not give less than the minimum. The minimum is of whole samples: a peer may say what it likes.
+ * A sample of @rtt_ns (more than 0), the time the receiver held the acknowledgement back, @delay_ns, not yet
+ * taken off: smoothed without it, as long as that does not give less than the minimum. The minimum is of
+ * whole samples: a peer may say what it likes.
  */
 void rtt_sample(struct rtt *r, int64_t rtt_ns, int64_t delay_ns, int64_t now_ns);
 
 /* Retransmission timeout after @backoff of them in a row, between RTT_RTO_MIN_NS and RTT_RTO_MAX_NS. */
 int64_t rtt_rto_ns(const struct rtt *r, unsigned backoff);
 
-/* Probe timeout of tail loss: 2 srtt; @alone: so few packets are out that their acknowledgement may be held back. 1 s without a sample. */
+/*
+ * Probe timeout of tail loss: 2 srtt; @alone: so few packets are out that their acknowledgement may be held
+ * back. 1 s without a sample.
+ */
 int64_t rtt_pto_ns(const struct rtt *r, bool alone);
 
 #endif

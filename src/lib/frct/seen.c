@@ -38,7 +38,10 @@ static void insert_at(struct seen *s, size_t i, uint64_t seq)
         s->n++;
 }
 
-/* @seq is behind next. The place of the first range that ends at it or later; looked for from the end, where it is as a rule. */
+/*
+ * @seq is behind next. The place of the first range that ends at it or later; looked for from the end, where
+ * it is as a rule.
+ */
 static size_t place_of(const struct seen *s, uint64_t seq)
 {
         size_t i = s->n;

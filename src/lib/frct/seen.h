@@ -1,6 +1,7 @@
 /*
- * seen.h - which numbers of an unreliable flow have arrived, for its acknowledgements. The receive queue does not wait for what is missing, but
- * the sender's congestion control must hear of it, until the sender itself has given it up: it says so in `first` of each packet (the floor).
+ * seen.h - which numbers of an unreliable flow have arrived, for its acknowledgements. The receive queue does
+ * not wait for what is missing, but the sender's congestion control must hear of it, until the sender itself
+ * has given it up: it says so in `first` of each packet (the floor).
  *
  *          floor    next
  *           | all    | ranges between holes, in order; the oldest hole is forgotten when there are too many

@@ -1,9 +1,9 @@
 /*
  * sender.c - what leaves, and when. What an acknowledgement means is in acked.c.
  *
- * A packet may leave if the peer has room for its number, the congestion window for its bytes, and the pacer lets it. What was
- * lost goes before what is new. Two things break the rules of congestion, by one packet each: a timeout (nothing would ever come
- * back) and the probe of a tail (RFC 8985, 7.3).
+ * A packet may leave if the peer has room for its number, the congestion window for its bytes, and the pacer
+ * lets it. What was lost goes before what is new. Two things break the rules of congestion, by one packet
+ * each: a timeout (nothing would ever come back) and the probe of a tail (RFC 8985, 7.3).
  */
 #include "frct/sender_parts.h"
 
@@ -49,7 +49,10 @@ static bool is_sending(const struct sender *s)
         return sendq_base(s->q) != sendq_next(s->q);
 }
 
-/* Nothing of the old run lives: neither its packets nor their acknowledgements (doc/protocols/frct.md, "Runs"). */
+/*
+ * Nothing of the old run lives: neither its packets nor their acknowledgements (doc/protocols/frct.md,
+ * "Runs").
+ */
 void sender_begin(struct sender *s, int64_t idle_ns, uint64_t first, int64_t now_ns)
 {
         if (sendq_base(s->q) != sendq_end(s->q) || now_ns - s->data_ns <= idle_ns)
@@ -73,8 +76,8 @@ static uint64_t size_of(const struct sender *s, const struct sent *p)
 }
 
 /*
- * The packet that is to be sent again before all others. A run begins with more trust than a receiver may deserve (SENDER_FIRST_WINDOW): what it has
- * no room for is not sent again until it has.
+ * The packet that is to be sent again before all others. A run begins with more trust than a receiver may
+ * deserve (SENDER_FIRST_WINDOW): what it has no room for is not sent again until it has.
  */
 static struct sent *next_lost(struct sender *s, uint64_t *seq)
 {

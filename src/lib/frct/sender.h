@@ -1,9 +1,10 @@
 /*
- * sender.h - the sending half of an end: what is out, what may leave now, what an acknowledgement means, and the timers of all that. It puts
- * sendq, rtt, loss, rate, cc and pacer together; the receiving half and packets as bytes are not its business.
+ * sender.h - the sending half of an end: what is out, what may leave now, what an acknowledgement means, and
+ * the timers of all that. It puts sendq, rtt, loss, rate, cc and pacer together; the receiving half and
+ * packets as bytes are not its business.
  *
- * One timer, `timer_ns`, does for probe (TLP), retransmission (RTO) and a closed window, as RFC 8985 has it: at any time only one of them is due. Loss by
- * reordering (loss.reo_due_ns) has its own.
+ * One timer, `timer_ns`, does for probe (TLP), retransmission (RTO) and a closed window, as RFC 8985 has it:
+ * at any time only one of them is due. Loss by reordering (loss.reo_due_ns) has its own.
  */
 #ifndef O7S_FRCT_SENDER_H
 #define O7S_FRCT_SENDER_H
@@ -87,14 +88,15 @@ bool sender_acknowledged(struct sender *s, const struct frct_hdr *h, int64_t now
 bool sender_expire(struct sender *s, int64_t now_ns);
 
 /*
- * The packet to be sent now, or NULL. The caller makes it, and then says so by sender_sent(). Asking twice gives the same.
+ * The packet to be sent now, or NULL. The caller makes it, and then says so by sender_sent(). Asking twice
+ * gives the same.
  */
 struct sent *sender_next(struct sender *s, uint64_t *seq, int64_t now_ns);
 void         sender_sent(struct sender *s, uint64_t seq, int64_t now_ns);
 
 /*
- * Whether a probe that is sent now asks a closed window. Then it carries RUN, for the receiver may have forgotten the run meanwhile, and keeps the
- * run as DATA does.
+ * Whether a probe that is sent now asks a closed window. Then it carries RUN, for the receiver may have
+ * forgotten the run meanwhile, and keeps the run as DATA does.
  */
 bool sender_asks_window(struct sender *s, int64_t now_ns);
 

@@ -8,7 +8,10 @@
 /* @n packets with @payload bytes were taken for lost just now. */
 void sender_lost(struct sender *s, uint64_t payload, unsigned n, int64_t now_ns);
 
-/* What is out found no room, for there was none: it is to be sent again, and nothing of it speaks of congestion. */
+/*
+ * What is out found no room, for there was none: it is to be sent again, and nothing of it speaks of
+ * congestion.
+ */
 void sender_take_back(struct sender *s, int64_t now_ns);
 
 /* On an unreliable flow what is lost is over. */

@@ -1,16 +1,18 @@
 /*
- * sendq.h - what a sender has queued and what it has sent and not seen acknowledged, packet by packet. Numbers are consecutive:
+ * sendq.h - what a sender has queued and what it has sent and not seen acknowledged, packet by packet.
+ * Numbers are consecutive:
  *
  *          base                 next                    end
  *           | sent, unacknowledged | queued, never sent   |
  *
- * Each packet that was sent is out, or taken for lost and waiting to be sent again, or has arrived and waits for those before it. Those that
- * are out are also kept in the order of their last transmission, and those that are lost in the order in which that was seen, so
- * that nobody has to search the window (sendq_oldest(), sendq_first_lost()).
+ * Each packet that was sent is out, or taken for lost and waiting to be sent again, or has arrived and waits
+ * for those before it. Those that are out are also kept in the order of their last transmission, and those
+ * that are lost in the order in which that was seen, so that nobody has to search the window (sendq_oldest(),
+ * sendq_first_lost()).
  *
- * Payloads lie in chunks of pools that grow, in slabs, up to a bound, and are given back when the queue is empty for long
- * (sendq_trim()): no allocation per packet in a stream. Packets that are nearly empty, as messages often are, have small chunks of their
- * own. Entries are a ring that doubles. Not thread safe.
+ * Payloads lie in chunks of pools that grow, in slabs, up to a bound, and are given back when the queue is
+ * empty for long (sendq_trim()): no allocation per packet in a stream. Packets that are nearly empty, as
+ * messages often are, have small chunks of their own. Entries are a ring that doubles. Not thread safe.
  */
 #ifndef O7S_FRCT_SENDQ_H
 #define O7S_FRCT_SENDQ_H
@@ -53,16 +55,18 @@ struct sent {
 };
 
 /*
- * @piece: bytes of payload in a packet, 1 to 65535. @bytes_max: of the chunks that packets take (so that the memory is bounded, however small the
- * messages are); a message of as many bytes always fits an empty queue, unless that makes more than SENDQ_PACKETS_MAX - 1 packets. Chunks of
- * either size that are free stay until sendq_trim(): a queue never has more than twice @bytes_max. The first number is @first. NULL: out of memory.
+ * @piece: bytes of payload in a packet, 1 to 65535. @bytes_max: of the chunks that packets take (so that the
+ * memory is bounded, however small the messages are); a message of as many bytes always fits an empty queue,
+ * unless that makes more than SENDQ_PACKETS_MAX - 1 packets. Chunks of either size that are free stay until
+ * sendq_trim(): a queue never has more than twice @bytes_max. The first number is @first. NULL: out of
+ * memory.
  */
 struct sendq *sendq_create(size_t piece, size_t bytes_max, uint64_t first);
 void          sendq_destroy(struct sendq *q); /* wipes the payloads: they may be anybody's secret */
 
 /*
- * Queues a message, cut into pieces; copies it. 0; -EAGAIN: no room now (and nothing was queued); -EMSGSIZE: there will never be;
- * -ENOMEM. @n is at least 1.
+ * Queues a message, cut into pieces; copies it. 0; -EAGAIN: no room now (and nothing was queued); -EMSGSIZE:
+ * there will never be; -ENOMEM. @n is at least 1.
  */
 int sendq_push(struct sendq *q, const void *msg, size_t n);
 
@@ -85,21 +89,33 @@ struct sent *sendq_at(struct sendq *q, uint64_t seq);
 /* The packet at next was sent: next moves, the packet is out. The caller fills in its times. */
 void sendq_sent(struct sendq *q);
 
-/* The packet @seq (base <= seq < next), lost or not, was sent again: it is out, and lost no more. The caller fills in its times. */
+/*
+ * The packet @seq (base <= seq < next), lost or not, was sent again: it is out, and lost no more. The caller
+ * fills in its times.
+ */
 void sendq_resent(struct sendq *q, uint64_t seq);
 
-/* loss.c calls these two: the packet @seq has arrived (again: nothing changes; sent.acked is the caller's), or is taken for lost (it was out). */
+/*
+ * loss.c calls these two: the packet @seq has arrived (again: nothing changes; sent.acked is the caller's),
+ * or is taken for lost (it was out).
+ */
 void sendq_arrived(struct sendq *q, uint64_t seq);
 void sendq_lose(struct sendq *q, uint64_t seq);
 
-/* Of those that are out the one whose last transmission is the oldest; of those that are lost the first to be sent again. NULL: there is none. */
+/*
+ * Of those that are out the one whose last transmission is the oldest; of those that are lost the first to be
+ * sent again. NULL: there is none.
+ */
 struct sent *sendq_oldest(struct sendq *q, uint64_t *seq);
 struct sent *sendq_first_lost(struct sendq *q, uint64_t *seq);
 
 /* How many have arrived behind the first that has not. */
 size_t sendq_overtaken(const struct sendq *q);
 
-/* What lies before @seq (base <= seq <= next) is done with, whether it arrived or not: wiped, and its room free. */
+/*
+ * What lies before @seq (base <= seq <= next) is done with, whether it arrived or not: wiped, and its room
+ * free.
+ */
 void sendq_drop(struct sendq *q, uint64_t seq);
 
 /* The queue is empty: it goes on with the number @first. */

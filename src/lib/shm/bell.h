@@ -29,8 +29,8 @@ struct bell {
 int bell_create(struct bell *b);
 
 /*
- * The same for who makes many: @dir is /proc/self/fd, opened by this process itself, which a child of it has no use
- * for, or -1. To walk there each time is a sixth of what a bell costs.
+ * The same for who makes many: @dir is /proc/self/fd, opened by this process itself, which a child of it has
+ * no use for, or -1. To walk there each time is a sixth of what a bell costs.
  */
 int bell_create_at(struct bell *b, int dir);
 
@@ -58,7 +58,8 @@ void bell_ring_own(int own);
 int bell_open_own(int own);
 
 /*
- * The same for reading too: what rings and clears with it needs @own no more, which may be in the hands of somebody else.
+ * The same for reading too: what rings and clears with it needs @own no more, which may be in the hands of
+ * somebody else.
  */
 int bell_open_both(int own);
 

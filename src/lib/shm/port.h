@@ -152,7 +152,10 @@ int port_tx_sleep(struct port *p, int64_t deadline_ns);
 
 void port_rx_enter(struct port *p);
 
-/* The same for one whom the bell did not call: a visit that finds nothing does not make it doubt the bell, which costs a system call. */
+/*
+ * The same for one whom the bell did not call: a visit that finds nothing does not make it doubt the bell,
+ * which costs a system call.
+ */
 void port_rx_enter_uncalled(struct port *p);
 
 /* The descriptor becomes readable if there is something in the ring, the end, or `extra` is set. */

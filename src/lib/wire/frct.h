@@ -1,5 +1,6 @@
 /*
- * frct.h - packets of FRCT (doc/protocols/frct.md): header of what an application sends over a flow that is in order.
+ * frct.h - packets of FRCT (doc/protocols/frct.md): header of what an application sends over a flow that is
+ * in order.
  */
 #ifndef O7S_WIRE_FRCT_H
 #define O7S_WIRE_FRCT_H
@@ -57,7 +58,10 @@ static inline size_t frct_hdr_len(uint8_t flags, size_t n_ranges)
         return len;
 }
 
-/* | flags 8 | ranges 8 | marks 16 | stamp 32 | [seq 32] | [first 32] | [ack 32 | edge 32 | echo 32 | delay 32 | (from 32 | to 32)* ] | */
+/*
+ * | flags 8 | ranges 8 | marks 16 | stamp 32 | [seq 32] | [first 32] | [ack 32 | edge 32 | echo 32 | delay 32
+ * | (from 32 | to 32)* ] |
+ */
 static inline void frct_hdr_put(struct wr *w, const struct frct_hdr *h)
 {
         wr_be(w, h->flags, 1);

@@ -1,6 +1,6 @@
 /*
- * knob.h - what can be set of one direction: KEY=VALUE, a number with k, M or G after it if that is shorter. Everything is
- * 0 at first.
+ * knob.h - what can be set of one direction: KEY=VALUE, a number with k, M or G after it if that is shorter.
+ * Everything is 0 at first.
  */
 #ifndef O7S_RELAY_KNOB_H
 #define O7S_RELAY_KNOB_H

@@ -3,9 +3,10 @@
  *
  *     came -> lost? -> twice? -> a bit wrong? -> queue, at a rate -> delay -> goes
  *
- * A packet that has left the queue is no longer bound to its order: the delay is a heap of times. Times are computed from
- * when a packet came, not from when somebody looked, so that no error adds up. Each effect draws from random numbers of
- * its own: with the same seed and packets it strikes the same ones, whatever else is set.
+ * A packet that has left the queue is no longer bound to its order: the delay is a heap of times. Times are
+ * computed from when a packet came, not from when somebody looked, so that no error adds up. Each effect
+ * draws from random numbers of its own: with the same seed and packets it strikes the same ones, whatever
+ * else is set.
  */
 #ifndef O7S_RELAY_LINK_H
 #define O7S_RELAY_LINK_H

@@ -6,7 +6,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Whether it was marked now: not when it is not IP, was marked before, or its sender does not know of such marks. */
+/*
+ * Whether it was marked now: not when it is not IP, was marked before, or its sender does not know of such
+ * marks.
+ */
 bool mark_ce(uint8_t *frame, size_t len);
 
 #endif

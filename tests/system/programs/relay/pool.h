@@ -1,6 +1,6 @@
 /*
- * pool.h - packets, and a fixed number of buffers for them that are made once: nothing is allocated per packet. Memory
- * that no packet has needed yet costs nothing but addresses.
+ * pool.h - packets, and a fixed number of buffers for them that are made once: nothing is allocated per
+ * packet. Memory that no packet has needed yet costs nothing but addresses.
  */
 #ifndef O7S_RELAY_POOL_H
 #define O7S_RELAY_POOL_H
@@ -9,8 +9,8 @@
 #include <stdint.h>
 
 /*
- * More than the longest datagram, and no round number: otherwise the heads of all packets would contend for the same few
- * lines of the processor's caches.
+ * More than the longest datagram, and no round number: otherwise the heads of all packets would contend for
+ * the same few lines of the processor's caches.
  */
 #define PKT_ROOM 67104u
 

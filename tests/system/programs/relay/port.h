@@ -1,6 +1,6 @@
 /*
- * port.h - one side of the relay: a UDP socket, a TAP device, or an inherited socket that keeps messages apart. Packets are
- * read and written in batches, as far as the kind of descriptor lets that be.
+ * port.h - one side of the relay: a UDP socket, a TAP device, or an inherited socket that keeps messages
+ * apart. Packets are read and written in batches, as far as the kind of descriptor lets that be.
  */
 #ifndef O7S_RELAY_PORT_H
 #define O7S_RELAY_PORT_H

@@ -1,10 +1,11 @@
 /*
- * relay.c - a bad network between two ports, A and B, for tests: delay, jitter, rate, queue, loss, bursts of it, duplicates,
- * reordering, corruption, blackouts; each direction for itself, all of it scripted over time, and the same again with the
- * same seed. One process, one thread, one loop that sleeps until the next packet comes or is due.
+ * relay.c - a bad network between two ports, A and B, for tests: delay, jitter, rate, queue, loss, bursts of
+ * it, duplicates, reordering, corruption, blackouts; each direction for itself, all of it scripted over time,
+ * and the same again with the same seed. One process, one thread, one loop that sleeps until the next packet
+ * comes or is due.
  *
- * It writes one JSON object a line: that it is ready, and where; the counters, at SIGUSR1 and at its end, for which one asks
- * by SIGTERM or SIGINT; and with --commands an answer to each line read.
+ * It writes one JSON object a line: that it is ready, and where; the counters, at SIGUSR1 and at its end, for
+ * which one asks by SIGTERM or SIGINT; and with --commands an answer to each line read.
  */
 #include <errno.h>
 #include <getopt.h>

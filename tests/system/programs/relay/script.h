@@ -1,6 +1,6 @@
 /*
- * script.h - when which knob of which direction gets which value. Everything goes this way: what is set from the start is
- * due at once, and what a test says on the way is due then.
+ * script.h - when which knob of which direction gets which value. Everything goes this way: what is set from
+ * the start is due at once, and what a test says on the way is due then.
  */
 #ifndef O7S_RELAY_SCRIPT_H
 #define O7S_RELAY_SCRIPT_H
@@ -17,8 +17,8 @@ struct script {
 };
 
 /*
- * @text: "ab", "ba" or "both", then KEY=VALUE words; blackout=FROM..TO (seconds) is down=1 and down=0 at those times.
- * @ns counts from the relay's start. 0, or -1 with a sentence in @why: then nothing was added.
+ * @text: "ab", "ba" or "both", then KEY=VALUE words; blackout=FROM..TO (seconds) is down=1 and down=0 at
+ * those times. @ns counts from the relay's start. 0, or -1 with a sentence in @why: then nothing was added.
  */
 int  script_add(struct script *s, int64_t ns, const char *text, char why[WHY_MAX]);
 void script_destroy(struct script *s);
