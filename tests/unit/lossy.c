@@ -1,5 +1,6 @@
 #include "lossy.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -70,8 +71,9 @@ static void take_in(struct lossy *l, unsigned side, int64_t now_ns)
 {
         const uint8_t *p;
         size_t         len;
+        int            r;
 
-        while (port_look(&l->port[side], &p, &len) == 0) {
+        while ((r = port_look(&l->port[side], &p, &len)) == 0) {
                 if (!atomic_load(&l->cut) && !chance(l, l->conf.loss)) {
                         hold(l, &l->way[side], p, len, now_ns);
                         if (chance(l, l->conf.dup))
@@ -79,6 +81,8 @@ static void take_in(struct lossy *l, unsigned side, int64_t now_ns)
                 }
                 port_pop(&l->port[side]);
         }
+        if (r != -EAGAIN && l->conf.tells)
+                atomic_store(&l->hang_up[side], true);
         (void)port_rx_rest(&l->port[side]); /* gives the room back */
 }
 
@@ -177,24 +181,34 @@ static int put_end(const struct lossy_conf *c, unsigned side, int memfd, int bel
         return r < 0 ? r : p[0];
 }
 
-static int open_end(struct lossy *l, unsigned side)
-{
-        struct bell bell[2] = {BELL_NONE, BELL_NONE};
-        int         memfd   = port_create();
-        int         fd;
+/* Memory and bells of one end: of side 0 the end's, of side 1 the relay's. */
+struct wire {
+        int         memfd;
+        struct bell bell[2];
+};
 
-        if (memfd < 0 || bell_create(&bell[0]) < 0 || bell_create(&bell[1]) < 0)
-                return -1;
-        close(bell[0].keeper);
-        close(bell[1].keeper);
-        if (port_open(&l->port[side], memfd, 1, bell[1].own, bell[0].other) < 0)
-                return -1;
-        fd = put_end(&l->conf, side, memfd, bell[0].own, bell[1].other);
-        close(memfd);
-        return fd;
+static bool wire_create(struct wire *w)
+{
+        *w = (struct wire){.memfd = port_create(), .bell = {BELL_NONE, BELL_NONE}};
+        if (w->memfd < 0 || bell_create(&w->bell[0]) < 0 || bell_create(&w->bell[1]) < 0)
+                return false;
+        fd_close(&w->bell[0].keeper);
+        fd_close(&w->bell[1].keeper);
+        return true;
 }
 
-struct lossy *lossy_open(const struct lossy_conf *conf, int fd[2])
+/* The two sides of it, each once in all, in the process where it is to be. */
+static int wire_end(struct wire *w, const struct lossy_conf *conf, unsigned side)
+{
+        return put_end(conf, side, w->memfd, w->bell[0].own, w->bell[1].other);
+}
+
+static bool wire_relay(struct wire *w, struct port *p)
+{
+        return port_open(p, w->memfd, 1, w->bell[1].own, w->bell[0].other) == 0;
+}
+
+static struct lossy *create(const struct lossy_conf *conf, struct wire wire[2])
 {
         struct lossy *l = calloc(1, sizeof(*l));
 
@@ -205,12 +219,63 @@ struct lossy *lossy_open(const struct lossy_conf *conf, int fd[2])
         l->random = conf->seed;
         for (unsigned side = 0; side < 2; side++) {
                 l->way[side].held = calloc(HELD, sizeof(struct held));
-                fd[side]          = open_end(l, side);
-                if (l->way[side].held == NULL || fd[side] < 0)
+                if (l->way[side].held == NULL || !wire_create(&wire[side]))
                         return NULL;
         }
-        l->runs = pthread_create(&l->thread, NULL, run, l) == 0;
         return l;
+}
+
+/* The relay has its sides of both. */
+static bool start(struct lossy *l, struct wire wire[2])
+{
+        for (unsigned side = 0; side < 2; side++) {
+                if (!wire_relay(&wire[side], &l->port[side]))
+                        return false;
+                close(wire[side].memfd);
+        }
+        l->runs = pthread_create(&l->thread, NULL, run, l) == 0;
+        return l->runs;
+}
+
+struct lossy *lossy_open(const struct lossy_conf *conf, int fd[2])
+{
+        struct wire   wire[2];
+        struct lossy *l = create(conf, wire);
+
+        for (unsigned side = 0; l != NULL && side < 2; side++) {
+                fd[side] = wire_end(&wire[side], conf, side);
+                if (fd[side] < 0)
+                        return NULL;
+        }
+        return l != NULL && start(l, wire) ? l : NULL;
+}
+
+/* Only the server's end is there; the relay's bells must not keep it from seeing that we are gone. */
+static void be_server(const struct lossy_conf *conf, struct wire wire[2], int (*serve)(int fd))
+{
+        int fd = wire_end(&wire[1], conf, 1);
+
+        fd_close(&wire[1].bell[0].other);
+        fd_close(&wire[1].bell[1].own);
+        for (unsigned i = 0; i < 2; i++)
+                bell_close(&wire[0].bell[i]);
+        _exit(fd < 0 ? 1 : serve(fd));
+}
+
+struct lossy *lossy_fork(const struct lossy_conf *conf, int *fd, pid_t *pid, int (*serve)(int fd))
+{
+        struct wire   wire[2];
+        struct lossy *l = create(conf, wire);
+
+        if (l == NULL)
+                return NULL;
+        *pid = fork();
+        if (*pid == 0)
+                be_server(conf, wire, serve);
+        fd_close(&wire[1].bell[0].own);
+        fd_close(&wire[1].bell[1].other);
+        *fd = *pid < 0 ? -1 : wire_end(&wire[0], conf, 0);
+        return *fd >= 0 && start(l, wire) ? l : NULL;
 }
 
 void lossy_cut(struct lossy *l, bool cut)

@@ -7,6 +7,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 struct lossy;
 
@@ -15,6 +16,7 @@ struct lossy_conf {
         unsigned    loss, dup, damage, late; /* late: 2 ms after the others */
         int64_t     delay_ns;
         bool        sealed;
+        bool        tells; /* each end when the other has closed, as a layer does */
         bool        reliable;
         uint32_t    timeout_ms; /* of the peer; 0: never */
         const char *first;      /* what the client has sent with the flow, or NULL */
@@ -23,6 +25,11 @@ struct lossy_conf {
 
 /* NULL: it did not work. @fd: client, server. */
 struct lossy *lossy_open(const struct lossy_conf *conf, int fd[2]);
+
+/*
+ * The same with the server in a process of its own, *@pid, which ends with what @serve returns. @fd: the client's.
+ */
+struct lossy *lossy_fork(const struct lossy_conf *conf, int *fd, pid_t *pid, int (*serve)(int fd));
 
 /* From now on nothing passes, or again. */
 void lossy_cut(struct lossy *l, bool cut);

@@ -7,6 +7,7 @@
 #include <poll.h>
 #include <pthread.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stddef.h>
@@ -373,6 +374,7 @@ static void test_full_port(void **state)
         struct fixture    f;
         int64_t           before_ns;
         uint8_t          *buf = calloc(1, MESSAGE);
+        unsigned          n   = 0;
 
         (void)state;
         conf.delay_ns = 20 * NS_PER_MS;
@@ -380,14 +382,14 @@ static void test_full_port(void **state)
         run_transfers(&f, 12, MESSAGE); /* opens the congestion window */
         never_block(f.fd[CLIENT]);
         lossy_stall(f.lossy, true);
-        for (int i = 0; i < 15; i++)
-                (void)flow_write(f.fd[CLIENT], buf, MESSAGE);
+        while (flow_write(f.fd[CLIENT], buf, MESSAGE) == (ssize_t)MESSAGE)
+                n++;
         usleep(200000);
         before_ns = cpu_ns();
         usleep(500000);
         assert_true(cpu_ns() - before_ns < 250 * NS_PER_MS);
         lossy_stall(f.lossy, false);
-        for (int i = 0; i < 15; i++)
+        for (unsigned i = 0; i < n; i++)
                 assert_int_equal(flow_read(f.fd[SERVER], buf, MESSAGE), MESSAGE);
         close_all(&f);
         free(buf);
@@ -739,6 +741,87 @@ static void test_fork_at_work(void **state)
         close_all(&f);
 }
 
+/* -- two processes -------------------------------------------------------------------------- */
+
+#define SHARED_SEED 77
+
+static int serve_transfers(int fd)
+{
+        struct transfer in  = {fd, SHARED_SEED, 1000, 3000, false};
+        struct transfer out = {fd, SHARED_SEED + 1, 3, MESSAGE, false};
+        char            end;
+
+        receive_all(&in);
+        send_all(&out);
+        if (in.bad || out.bad || flow_read(fd, &end, 1) != 0)
+                return 1;
+        return flow_dealloc(fd) == 0 ? 0 : 1;
+}
+
+static struct lossy *fork_telling(struct lossy_conf *conf, int *fd, pid_t *pid, int (*serve)(int fd))
+{
+        conf->tells = true;
+        return lossy_fork(conf, fd, pid, serve);
+}
+
+/* All arrives, both ways, and the end; the process of the server may end as soon as flow_dealloc() returns. */
+static void test_processes(void **state)
+{
+        struct lossy_conf conf[] = {clean, rough_seal};
+
+        (void)state;
+        for (size_t i = 0; i < 2; i++) {
+                int             fd, status;
+                pid_t           pid;
+                struct lossy   *l   = fork_telling(&conf[i], &fd, &pid, serve_transfers);
+                struct transfer out = {fd, SHARED_SEED, 1000, 3000, false};
+                struct transfer in  = {fd, SHARED_SEED + 1, 3, MESSAGE, false};
+
+                assert_non_null(l);
+                send_all(&out);
+                receive_all(&in);
+                assert_false(out.bad || in.bad);
+                assert_int_equal(flow_dealloc(fd), 0);
+                assert_int_equal(waitpid(pid, &status, 0), pid);
+                assert_int_equal(status, 0);
+                lossy_close(l);
+        }
+}
+
+static int serve_nothing(int fd)
+{
+        (void)fd;
+        while (pause() < 0)
+                ;
+        return 0;
+}
+
+/* Of a peer that is killed nothing comes any more, not even an acknowledgement: the library's own thread was it. */
+static void test_kill(void **state)
+{
+        struct lossy_conf conf = clean;
+        struct lossy     *l;
+        char              buf[8];
+        int               fd;
+        pid_t             pid;
+
+        (void)state;
+        conf.timeout_ms = 600;
+        l               = lossy_fork(&conf, &fd, &pid, serve_nothing);
+        assert_non_null(l);
+        send_text(fd, "acknowledged in the background");
+        usleep(1000000);
+        never_block(fd);
+        assert_int_equal(flow_read(fd, buf, sizeof(buf)), -EAGAIN); /* it lives: keepalive says so */
+        assert_int_equal(fccntl(fd, FLOWSFLAGS, (uint32_t)FLOWFDEFAULT), 0);
+        kill(pid, SIGKILL);
+        waitpid(pid, NULL, 0);
+        assert_int_equal(flow_read(fd, buf, sizeof(buf)), -EFLOWPEER);
+        assert_int_equal(flow_write(fd, "x", 1), -EFLOWPEER);
+        assert_int_equal(flow_dealloc(fd), 0);
+        lossy_close(l);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -766,6 +849,8 @@ int main(void)
                 cmocka_unit_test(test_idle),
                 cmocka_unit_test(test_background),
                 cmocka_unit_test(test_fork),
+                cmocka_unit_test(test_processes),
+                cmocka_unit_test(test_kill),
                 cmocka_unit_test(test_fork_at_work),
         };
 
