@@ -80,12 +80,14 @@ void dealloc_lost(struct slot *s)
  */
 static uint32_t linger(struct slot *s)
 {
-        int64_t  deadline_ns = clock_after(clock_now_ns(), FRCT_R_NS);
+        int64_t  deadline_ns = CLOCK_NEVER;
         uint32_t generation, ticket;
         int      r = 0;
 
         pthread_mutex_lock(&s->tx.lock);
         generation = s->generation;
+        if (s->state == SLOT_OPEN && s->stream != NULL)
+                deadline_ns = clock_after(clock_now_ns(), FRCT_R_NS);
         while (r == 0 && s->state == SLOT_OPEN && s->stream != NULL &&
                stream_finish(s->stream, &ticket) == -EAGAIN)
                 r = wait_stream(s, &s->tx, ticket, deadline_ns);

@@ -601,14 +601,6 @@ bool stream_between(struct stream *s)
         return between;
 }
 
-void stream_rouse(struct stream *s)
-{
-        pthread_mutex_lock(&s->lock);
-        if (s->port != NULL && !s->closed)
-                port_rouse(s->port);
-        pthread_mutex_unlock(&s->lock);
-}
-
 /* -- settings and facts --------------------------------------------------------------- */
 
 uint32_t stream_flags(struct stream *s)
@@ -643,12 +635,6 @@ uint64_t stream_wakes(struct stream *s)
         wakes = s->port->wakes;
         pthread_mutex_unlock(&s->lock);
         return wakes;
-}
-
-size_t stream_message_max(const struct stream *s)
-{
-        (void)s;
-        return FRCT_MESSAGE_MAX;
 }
 
 bool stream_is_down(struct stream *s)

@@ -80,16 +80,12 @@ void stream_greet(struct stream *s, bool wakes);
 /* Whether the last stream_read() took a message to its end. */
 bool stream_between(struct stream *s);
 
-/* Wakes everybody who waits in it. */
-void stream_rouse(struct stream *s);
-
 /* FRCTFRTX, FRCTFLINGER, FRCTFRESCNTL. 0 or -EINVAL: what cannot be changed. */
 uint32_t stream_flags(struct stream *s);
 int      stream_set_flags(struct stream *s, uint32_t flags);
 
 void     stream_stats(struct stream *s, struct frct_stats *out);
 uint64_t stream_wakes(struct stream *s); /* times that its peer on the port was woken */
-size_t   stream_message_max(const struct stream *s);
 bool     stream_is_down(struct stream *s);
 bool     stream_confirmed(struct stream *s);
 

@@ -51,8 +51,6 @@ static void arrived(struct sender *s, uint64_t seq, struct sent *p, struct news 
 
         if (!p->lost)
                 s->in_flight -= bytes;
-        else if (s->reliable)
-                s->n_lost--;
         if (p->lost || (early && !was_only_probed(s, seq)))
                 s->event.wrong++;
         if (early)

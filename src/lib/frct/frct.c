@@ -276,8 +276,11 @@ static bool expire(struct frct *f, int64_t now_ns)
                 end(f, -EFLOWPEER);
                 return false;
         }
-        if (keepalive_ns(f) <= now_ns)
+        if (keepalive_ns(f) <= now_ns) {
                 f->tx.probe = true;
+                sendq_trim(f->tx.q); /* it has been quiet for long */
+                recvq_trim(f->rx.q);
+        }
         return true;
 }
 

@@ -161,8 +161,10 @@ static void set_timer(struct sender *s, enum sender_timer which, int64_t at_ns)
 /* Tail loss is probed for once, when nothing is known to be lost. */
 static bool probes_tail(const struct sender *s)
 {
-        return s->reliable && s->backoff == 0 && !s->tlp_out && s->n_lost == 0 && !s->loss.recovering &&
-               s->rtt.sampled;
+        uint64_t seq;
+
+        return s->reliable && s->backoff == 0 && !s->tlp_out && !s->loss.recovering && s->rtt.sampled &&
+               sendq_first_lost(s->q, &seq) == NULL;
 }
 
 /* All that could be sent waits for room at the receiver. */
@@ -217,7 +219,6 @@ static void put_out(struct sender *s, struct sent *p, uint64_t seq, uint64_t byt
                 return;
         }
         if (p->lost) {
-                s->n_lost--;
                 s->in_flight += bytes;
                 if (seq == s->tlp_seq) /* no mere probe any more */
                         s->tlp_again = false;
@@ -249,8 +250,6 @@ void sender_sent(struct sender *s, uint64_t seq, int64_t now_ns)
         pacer_spend(&s->pacer, bytes, now_ns);
         p->tx_ns = now_ns;
         p->stamp = sender_stamp(s, now_ns);
-        if (p->times < UINT8_MAX)
-                p->times++;
         if (!is_sending(s))
                 s->flight_known = false;
         note_probe(s, seq, seq != sendq_next(s->q));
@@ -290,8 +289,6 @@ void sender_lost(struct sender *s, uint64_t payload, unsigned n, int64_t now_ns)
                 return;
         s->in_flight -= l.bytes;
         s->rate.lost += l.bytes;
-        if (s->reliable)
-                s->n_lost += n;
         l.begins    = loss_begin(&s->loss, sendq_next(s->q));
         l.in_flight = s->in_flight;
         l.delivered = s->rate.delivered;
@@ -323,7 +320,6 @@ void sender_take_back(struct sender *s, int64_t now_ns)
         if (!s->reliable || n == 0)
                 return;
         s->in_flight -= payload + n * s->extra;
-        s->n_lost += n;
 }
 
 /* -- time ------------------------------------------------------------------- */

@@ -43,7 +43,6 @@ struct sender {
         bool     edge_known;   /* it has told                                 */
         bool     flight_known; /* the peer has acknowledged something of what is out, since nothing was */
         uint64_t in_flight;    /* bytes that are neither acknowledged nor lost */
-        uint64_t n_lost;       /* packets to be sent again                     */
         uint32_t origin;       /* of stamps, µs                                */
         int64_t  data_ns;      /* when DATA was sent last                      */
 

@@ -44,7 +44,6 @@ struct sent {
         bool             acked;         /* by a range: it waits here for those before it         */
         bool             lost;          /* taken for lost, not sent again yet                    */
         bool             retransmitted; /* sent more than once                                  */
-        uint8_t          times;         /* that it was sent, at most 255                         */
         uint8_t          place;         /* private: one of enum place                            */
         uint32_t         older, newer;  /* private: lower halves of the numbers next to it there */
         uint32_t         stamp;         /* of the last transmission                              */
