@@ -85,7 +85,8 @@ O7S_API int flow_accept_data(qosspec_t *qs, const struct timespec *timeo, struct
  * Ends the flow and frees its descriptor. The peer reads what was written and then the end. Threads waiting
  * in flow_read() or flow_write() return -EBADF; one that has begun to poll() the descriptor goes on doing
  * so, as with any descriptor that is closed, until the peer ends as well. Returns 0 or -EBADF. Does not
- * block.
+ * block, but for a flow in order over a network: there it waits until what was written has arrived or the
+ * flow is over, 120 s at most (FRCTFLINGER of fccntl(), set by default).
  */
 O7S_API int flow_dealloc(int fd);
 
@@ -100,7 +101,8 @@ O7S_API ssize_t flow_write(int fd, const void *buf, size_t count);
  * Receives one message, or what an earlier, shorter read left of one. Returns the number of bytes, 0 when
  * the peer has ended the flow and everything was read, or -EAGAIN (FLOWFRNOBLOCK), -ETIMEDOUT
  * (FLOWSRCVTIMEO), -EMSGSIZE (FLOWFRNOPART and @count too small: the message is kept), -EFLOWDOWN (the flow
- * ended without the peer saying so: it died, or on an encrypted flow somebody else has ended it), -EPERM
+ * ended without the peer saying so: it died, or on an encrypted flow somebody else has ended it), -EFLOWPEER
+ * (in order over a network: nothing was heard of the peer for qosspec_t.timeout, or it took nothing), -EPERM
  * (write-only flow), -EBADF, -ENOMEM. A @count of 0 returns 0 and takes nothing. Up to @count bytes of @buf
  * may be overwritten whatever is returned.
  */
