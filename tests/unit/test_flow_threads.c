@@ -363,6 +363,46 @@ static void test_everything_at_once(void **state)
         fset_destroy(c.set);
 }
 
+/* A call on a number whose flow has ended looks whether the end was left to it. */
+static void *call_on_the_ended(void *arg)
+{
+        struct chaos *c = arg;
+        char          byte;
+
+        while (!atomic_load(&c->over))
+                flow_read(c->fd[0], &byte, 1);
+        return NULL;
+}
+
+/* A set must forget a flow with its number: the next flow of that number would be a member nobody watches. */
+static void test_no_set_remembers_an_ended_flow(void **state)
+{
+        static struct chaos c;
+        pthread_t           thread[2];
+        int64_t             end_ns = clock_now_ns() + NS_PER_S / 2;
+
+        (void)state;
+        c.set   = fset_create();
+        c.fd[0] = -1;
+        for (int i = 0; i < 2; i++)
+                pthread_create(&thread[i], NULL, call_on_the_ended, &c);
+        while (clock_now_ns() < end_ns) {
+                int fd[2];
+
+                assert_int_equal(pair_create(fd, NULL), 0);
+                atomic_store(&c.fd[0], fd[0]);
+                fccntl(fd[0], FLOWSFLAGS, (uint32_t)(FLOWFDEFAULT | FLOWFNONBLOCK));
+                assert_false(fset_has(c.set, fd[0]));
+                assert_int_equal(fset_add(c.set, fd[0]), 0);
+                assert_int_equal(flow_dealloc(fd[0]), 0);
+                assert_int_equal(flow_dealloc(fd[1]), 0);
+        }
+        atomic_store(&c.over, true);
+        for (int i = 0; i < 2; i++)
+                pthread_join(thread[i], NULL);
+        fset_destroy(c.set);
+}
+
 /* -- fork ------------------------------------------------------------------ */
 
 /* 0 when all is as it should be in a child, else the number of the line that found otherwise. */
@@ -473,6 +513,7 @@ int main(void)
                 cmocka_unit_test(test_readers_writers_and_a_poller),
                 cmocka_unit_test(test_a_poller_sees_what_a_sleeper_leaves),
                 cmocka_unit_test(test_everything_at_once),
+                cmocka_unit_test(test_no_set_remembers_an_ended_flow),
                 cmocka_unit_test(test_a_child_starts_afresh),
                 cmocka_unit_test(test_forks_among_busy_threads),
         };

@@ -43,8 +43,7 @@ void dealloc_finish(struct slot *s)
         struct remains   r;
         struct port_ctl *mapping;
 
-        fset_forget(s);
-        if (!slot_take(s, &r))
+        if (!fset_take(s, &r))
                 return;
         /*
          * The slot serves another flow as soon as its number is given out again, which is when the descriptor

@@ -96,7 +96,7 @@ static void drop_all(struct flow_set *set)
 
 /*
  * Tells epoll to watch @fd, the flow in @s. A flow that is there stays there while we hold the lock: closing
- * ones must pass fset_forget().
+ * ones must pass fset_take().
  */
 static int watch(const struct flow_set *set, struct slot *s, int fd)
 {
@@ -149,14 +149,18 @@ static bool is_closing(struct slot *s)
         return closing;
 }
 
-void fset_forget(struct slot *s)
+bool fset_take(struct slot *s, struct remains *r)
 {
+        bool taken;
+
         lock_sets();
         if (is_closing(s)) {
                 while (!LIST_EMPTY(&s->members))
                         drop(LIST_FIRST(&s->members));
         }
+        taken = slot_take(s, r);
         unlock_sets();
+        return taken;
 }
 
 /* The parent's epoll is not ours to change. The number stays, since a program may have asked for it. */
