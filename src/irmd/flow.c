@@ -13,12 +13,13 @@
 #include "flow_up.h"
 #include "handshake.h"
 #include "ipcp.h"
+#include "lookup.h"
 #include "place.h"
 #include "proc.h"
 
 static const char *const state_names[FLOW_N_STATES] = {
-        "new",      "preparing", "asked", "checking", "verifying", "arrived", "waiting",
-        "starting", "answering", "open",  "refused",  "timed-out", "closed"};
+        "new",     "looking",  "preparing", "asked", "checking", "verifying", "arrived",
+        "waiting", "starting", "answering", "open",  "refused",  "timed-out", "closed"};
 static const char *const event_names[EV_N] = {"ask",    "ready",  "arrive", "wait",    "start",
                                               "accept", "answer", "refuse", "timeout", "close"};
 
@@ -75,6 +76,37 @@ void flow_detach(struct flow *f)
         f->ipcp = NULL;
 }
 
+/* Whether the library runs FRCT over it, so that its bell is not what the application polls. */
+static bool is_stream(const struct flow *f)
+{
+        return f->ipcp->type != IPCP_LOCAL && f->qos.in_order != 0;
+}
+
+int flow_make_port(struct flow *f)
+{
+        uint64_t    serial[2] = {f->proc->serial, 0};
+        struct bell fresh     = BELL_NONE;
+
+        f->side = 0;
+        return keep_create(&f->keep, &f->irmd->keeps, f->proc->quota, serial,
+                           is_stream(f) ? &fresh : &f->bell);
+}
+
+void flow_drop_port(struct flow *f)
+{
+        struct keep *k = f->keep;
+
+        if (k == NULL)
+                return;
+        if (f->early && f->bell.own < 0) { /* the process has it already: the next port takes it over */
+                f->bell       = k->bell[0];
+                k->bell[0]    = BELL_NONE;
+                f->bell.other = bell_open_both(f->bell.own);
+        }
+        f->keep = NULL;
+        keep_over(k, &f->irmd->keeps, 0, true);
+}
+
 /* Why it is over, unless that is known better already. Returns @result. */
 int flow_note_result(struct flow *f, int result)
 {
@@ -92,7 +124,9 @@ enum flow_state flow_closed(struct flow *f, const struct cause *c)
 /* -- the table ------------------------------------------------------------- */
 
 static flow_fn *const table[FLOW_N_STATES][EV_N] = {
-        [FLOW_NEW]       = {[EV_ASK] = client_ask, [EV_ARRIVE] = server_arrive},
+        [FLOW_NEW] = {[EV_ASK] = client_ask, [EV_ARRIVE] = server_arrive},
+        [FLOW_LOOKING] =
+                {[EV_READY] = client_found, [EV_TIMEOUT] = client_timed_out, [EV_CLOSE] = flow_closed},
         [FLOW_PREPARING] = {[EV_READY]   = client_prepared,
                             [EV_REFUSE]  = client_prepare_refused,
                             [EV_TIMEOUT] = client_timed_out,
@@ -151,7 +185,7 @@ static void flow_free(struct flow *f)
                 ipcp_flow_dealloc(f->ipcp, f);
         flow_detach(f);
         /* A process that has parted in order may have gone since: then nothing is set aside for it. */
-        if (f->keep != NULL && proc_by_serial(f->irmd, f->keep->serial[!f->side]) == NULL)
+        if (f->keep != NULL && !f->keep->unfit && proc_by_serial(f->irmd, f->keep->serial[!f->side]) == NULL)
                 f->keep->unfit = true;
         if (f->keep != NULL)
                 keep_over(f->keep, &f->irmd->keeps, f->side, f->proc != NULL && f->proc->chan != NULL);
@@ -159,6 +193,7 @@ static void flow_free(struct flow *f)
         bell_close(&f->bell);
         HASH_DEL(f->irmd->flows, f);
         handshake_free(f->handshake);
+        lookup_free(f->lookup);
         free(f->data);
         free(f->principal);
         free(f->detail);
@@ -192,12 +227,21 @@ static enum flow_state flow_step(struct flow *f, enum flow_event ev, const struc
 
 /* -- from outside ---------------------------------------------------------- */
 
-void flow_answered(void *ctx, int result, struct span oap)
+void flow_answered(void *ctx, int result, struct span oap, const struct way *way)
 {
         struct flow *f = ctx;
 
+        if (way != NULL)
+                f->way = *way;
         ipcp_flow_forget(f->ipcp, f);
         flow_step(f, result < 0 ? EV_REFUSE : EV_ANSWER, &(struct cause){.result = result, .oap = oap});
+}
+
+/* While a layer is being tried there is nothing to do with it. */
+void flow_found(struct flow *f)
+{
+        if (f->state == FLOW_LOOKING)
+                flow_step(f, EV_READY, &(struct cause){0});
 }
 
 /* A step of the handshake has come to its end on the work queue. */
@@ -339,6 +383,15 @@ void flow_down(struct flow *f)
         flow_end(f, "layer-down");
 }
 
+/* One that is still to be answered is answered, to nobody: the layer knows no number of it yet. */
+void flow_left(struct flow *f)
+{
+        if (f->state == FLOW_OPEN)
+                log_dbg("flow %llu to %s: the peer has ended it", (unsigned long long)f->id, f->dst);
+        else
+                flow_end(f, "peer-left");
+}
+
 void flow_accept_by(struct flow *f, struct proc *p)
 {
         flow_step(f, EV_ACCEPT, &(struct cause){.proc = p});
@@ -359,16 +412,14 @@ void flow_wait_for_start(struct flow *f)
 /* Before there is an end of it here. */
 static void refuse_arrival(struct ipcp *i, uint32_t id, struct flow *twin, int result)
 {
-        struct span none = {NULL, 0};
-
         if (id != 0)
-                ipcp_flow_answer(i, id, result, 0, none);
+                ipcp_flow_refuse(i, id, result);
         else
-                flow_answered(twin, result, none);
+                flow_answered(twin, result, (struct span){NULL, 0}, NULL);
 }
 
 void flow_arrive(struct ipcp *i, uint32_t id, struct name *n, const qosspec_t *qs, struct flow *twin,
-                 struct span request)
+                 const struct way *way, struct span request)
 {
         struct irmd *d = n->irmd;
         struct flow *f = flow_new(d, n->name, qs, d->conf->limits.alloc_timeout_ms);
@@ -380,10 +431,13 @@ void flow_arrive(struct ipcp *i, uint32_t id, struct name *n, const qosspec_t *q
         f->server   = true;
         f->question = id;
         f->twin     = twin;
-        twin->twin  = f;
+        if (way != NULL)
+                f->way = *way;
         flow_attach(f, i);
-        if (i->type == IPCP_LOCAL)
+        if (twin != NULL) {
+                twin->twin = f;
                 snprintf(f->kernel, sizeof(f->kernel), "uid:%u", (unsigned)twin->proc->uid);
+        }
         snprintf(f->peer, sizeof(f->peer), "%s", f->kernel);
         if (flow_step(f, EV_ARRIVE, &(struct cause){.oap = request}) == FLOW_ARRIVED)
                 place_flow(f);

@@ -1,18 +1,20 @@
 /*
  * flow.h - one end of a flow on this host, from being asked for to the end.
  *
- * A flow between two processes of this host has two ends here, twins, that share one port; a flow to
- * elsewhere will have one. The states:
+ * A flow between two processes of this host has two ends here, twins, that share one port. A flow to
+ * elsewhere has one, which shares its port with the IPCP. The states:
  *
  *     client's end
  *
- *     NEW        ask      -> PREPARING  the request is being signed
+ *     NEW        ask      -> LOOKING    the layers are asked which of them can reach the name
+ *                         -> PREPARING  the request is being signed
  *                         -> ASKED      it needs no work
+ *     LOOKING    ready    -> PREPARING or ASKED
  *     PREPARING  ready    -> ASKED
  *     ASKED      answer   -> CHECKING   the response is being verified
  *                         -> OPEN       it needs no work
  *     CHECKING   ready    -> OPEN
- *     PREPARING, ASKED
+ *     LOOKING, PREPARING, ASKED
  *                refuse   -> REFUSED, or on with the next layer that has the name
  *     CHECKING   refuse   -> REFUSED
  *
@@ -49,15 +51,18 @@
 #include "keep.h"
 #include "oap/chain.h"
 #include "oap/message.h"
+#include "way.h"
 
 struct accept;
 struct handshake;
 struct ipcp;
+struct lookup;
 struct name;
 struct proc;
 
 enum flow_state {
         FLOW_NEW,
+        FLOW_LOOKING,
         FLOW_PREPARING,
         FLOW_ASKED,
         FLOW_CHECKING,
@@ -91,7 +96,12 @@ struct flow {
         struct flow    *twin;
         struct keep    *keep;
         unsigned        side;
-        struct bell     bell; /* client: made early, until the port is */
+        struct bell     bell;   /* client: made early, until the port is; with FRCT, until the flow is up */
+        struct lookup  *lookup; /* client: of layers, unless the local one has the name */
+        bool            tried;  /* client: a layer has failed, with */
+        int             tried_result;
+        const char     *tried_why;
+        struct way      way; /* to elsewhere                                         */
         struct timeout  patience;
         int64_t         born_ns, open_ns;
 
@@ -136,11 +146,11 @@ struct flow_wish {
 void flow_ask(struct proc *p, const struct flow_wish *wish);
 
 /*
- * The IPCP brings a flow for @n with the client's @request (OAP); @twin is the client's end. What becomes of it is
- * the answer to the IPCP's question @id, or with 0 to the twin's.
+ * The IPCP brings a flow for @n with the client's @request (OAP); @twin is the client's end, or NULL: it comes from
+ * elsewhere, by @way. What becomes of it is the answer to the IPCP's question @id, or with 0 to the twin's.
  */
 void flow_arrive(struct ipcp *i, uint32_t id, struct name *n, const qosspec_t *qs, struct flow *twin,
-                 struct span request);
+                 const struct way *way, struct span request);
 
 /* Somebody has asked for this end, or answered for it, or it is over. Afterwards it may be gone. */
 void flow_refuse(struct flow *f, int result);
@@ -151,6 +161,9 @@ void flow_end(struct flow *f, const char *word);
 
 /* What carries it has gone: as flow_close(), and the processes at its ends are told. */
 void flow_down(struct flow *f);
+
+/* The other end, elsewhere, has ended it; an application that has it reads that in the port, and ends it itself. */
+void flow_left(struct flow *f);
 
 /*
  * The server's end in a name's queue: it goes to @p, which waits in flow_accept(); it waits; it waits for a

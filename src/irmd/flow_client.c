@@ -10,35 +10,24 @@
 #include "flow_up.h"
 #include "handshake.h"
 #include "ipcp.h"
+#include "lookup.h"
 #include "name.h"
 #include "proc.h"
 #include "reg.h"
 
-/* The next layer, in the order of preference and after the one last tried, in which the name is registered.
- */
-static struct reg *next_layer(const struct flow *f)
+/* The local layer, if the name is registered in it: nobody else need be asked. */
+static struct ipcp *local_layer(const struct flow *f)
 {
         const struct name *n = name_find(f->irmd, f->dst);
-        struct ipcp       *i = f->ipcp == NULL ? TAILQ_FIRST(&f->irmd->ipcps) : TAILQ_NEXT(f->ipcp, all);
+        struct reg        *r;
 
-        for (; n != NULL && i != NULL; i = TAILQ_NEXT(i, all)) {
-                struct reg *r = i->state == IPCP_OPERATIONAL && !i->leaving ? reg_find(i, n) : NULL;
-
-                if (r != NULL)
-                        return r;
+        if (n == NULL)
+                return NULL;
+        LIST_FOREACH (r, &n->regs, by_name) {
+                if (r->ipcp->type == IPCP_LOCAL && r->ipcp->state == IPCP_OPERATIONAL && !r->ipcp->leaving)
+                        return r->ipcp;
         }
         return NULL;
-}
-
-static bool any_layer(const struct irmd *d)
-{
-        const struct ipcp *i;
-
-        TAILQ_FOREACH (i, &d->ipcps, all) {
-                if (i->state == IPCP_OPERATIONAL)
-                        return true;
-        }
-        return false;
 }
 
 /* -- the client's end ------------------------------------------------------ */
@@ -60,17 +49,15 @@ static enum flow_state give_up_for(struct flow *f, int reason)
         return give_up(f, result, oap_reason_text((enum oap_reason)reason));
 }
 
-/* The request is there: it goes to the layer, if that still has the name. */
+/* The request is there: it goes to the layer. */
 static enum flow_state send_request(struct flow *f)
 {
-        const struct name *n = name_find(f->irmd, f->dst);
-        struct reg        *r = n != NULL ? reg_find(f->ipcp, n) : NULL;
-        int                result;
+        int result = f->ipcp->type == IPCP_LOCAL ? 0 : flow_make_port(f);
 
-        if (r == NULL)
-                return client_ask(f, &(struct cause){.result = -ENAME});
+        if (result < 0)
+                return give_up(f, result, flow_quota_why(result));
         flow_learn(f); /* whether it is signed */
-        result = ipcp_flow_alloc(f->ipcp, r, f, handshake_message(f->handshake), flow_answered);
+        result = ipcp_flow_alloc(f->ipcp, f, handshake_message(f->handshake), flow_answered);
         return result == 0 ? FLOW_ASKED : give_up(f, result, NULL);
 }
 
@@ -94,19 +81,78 @@ static enum flow_state prepare(struct flow *f)
         return r == OAP_OK ? send_request(f) : give_up_for(f, r);
 }
 
+static enum flow_state go_by(struct flow *f, struct ipcp *i)
+{
+        flow_drop_port(f);
+        flow_detach(f);
+        flow_attach(f, i);
+        return prepare(f);
+}
+
+/* A lookup_fn. */
+static void found(void *ctx)
+{
+        flow_found(ctx);
+}
+
+/* What the last layer said, when there is none that could be tried after it; else that nobody knows the name. */
+static enum flow_state no_more_layers(struct flow *f)
+{
+        if (f->tried && f->tried_result == -EHOSTUNREACH)
+                return give_up(f, -ENAME, "nobody answers where the name was");
+        if (f->tried)
+                return give_up(f, f->tried_result, f->tried_why);
+        if (!lookup_any(f->lookup))
+                return give_up(f, -EIPCP, "no layer is up on this host");
+        return give_up(f, -ENAME, "no layer of this host knows the name");
+}
+
+/* It must not be taken down with a layer that it has nothing to do with any more. */
+static enum flow_state look_on(struct flow *f)
+{
+        flow_drop_port(f);
+        flow_detach(f);
+        return FLOW_LOOKING;
+}
+
+static enum flow_state next_layer(struct flow *f)
+{
+        struct ipcp *i;
+        int          r = lookup_next(f->lookup, &i);
+
+        if (r == 0)
+                return go_by(f, i);
+        return r == -EAGAIN ? look_on(f) : no_more_layers(f);
+}
+
+static enum flow_state look(struct flow *f)
+{
+        if (f->lookup == NULL)
+                f->lookup = lookup_start(f->irmd, f->dst, found, f);
+        return f->lookup == NULL ? give_up(f, -ENOMEM, NULL) : next_layer(f);
+}
+
 enum flow_state client_ask(struct flow *f, const struct cause *c)
 {
-        struct reg *r = next_layer(f);
+        struct ipcp *local = local_layer(f);
 
-        if (r == NULL && f->ipcp != NULL)
-                return give_up(f, c->result, c->why);
-        if (r == NULL && !any_layer(f->irmd))
-                return give_up(f, -EIPCP, "no layer is up on this host");
-        if (r == NULL)
-                return give_up(f, -ENAME, "no layer of this host knows the name");
-        flow_detach(f);
-        flow_attach(f, r->ipcp);
-        return prepare(f);
+        (void)c;
+        return local != NULL ? go_by(f, local) : look(f);
+}
+
+/* After a layer has failed. */
+static enum flow_state try_on(struct flow *f, const struct cause *c)
+{
+        f->tried        = true;
+        f->tried_result = c->result;
+        f->tried_why    = c->why;
+        return look(f);
+}
+
+enum flow_state client_found(struct flow *f, const struct cause *c)
+{
+        (void)c;
+        return next_layer(f);
 }
 
 enum flow_state client_prepared(struct flow *f, const struct cause *c)
@@ -116,19 +162,21 @@ enum flow_state client_prepared(struct flow *f, const struct cause *c)
 }
 
 /*
- * What a layer could not do, the next one may; what a server refused is final. A layer that has gone may have delivered
- * first data, which must not be delivered twice.
+ * What a layer could not do, the next one may; what a server refused is final. A layer that has gone, or got no answer,
+ * may have delivered first data, which must not be delivered twice.
  */
 enum flow_state client_refused(struct flow *f, const struct cause *c)
 {
-        if (c->result == -ENAME || (c->result == -EIPCP && f->data_len == 0))
-                return client_ask(f, c);
+        bool delivered = f->data_len > 0 && (c->result == -EIPCP || c->result == -EHOSTUNREACH);
+
+        if (!delivered && (c->result == -ENAME || c->result == -EIPCP || c->result == -EHOSTUNREACH))
+                return try_on(f, c);
         return give_up(f, c->result, c->why);
 }
 
 enum flow_state client_prepare_refused(struct flow *f, const struct cause *c)
 {
-        return c->result == -EIPCP ? client_ask(f, c) : give_up(f, c->result, c->why);
+        return c->result == -EIPCP ? try_on(f, c) : give_up(f, c->result, c->why);
 }
 
 static enum flow_state client_up(struct flow *f)
@@ -150,7 +198,7 @@ enum flow_state client_answered(struct flow *f, const struct cause *c)
 {
         int r;
 
-        if (f->keep == NULL) {
+        if (f->keep == NULL || (f->ipcp->type != IPCP_LOCAL && f->way.packet_max == 0)) {
                 log_warn("ipcp %s: says that flow %llu is up, but nobody accepted it", f->ipcp->name,
                          (unsigned long long)f->id);
                 return give_up(f, -ENOTALLOC, NULL);

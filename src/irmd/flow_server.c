@@ -35,18 +35,18 @@ static void dequeue(struct flow *f)
 static void answer_arrival(struct flow *f, int result)
 {
         struct flow *twin = f->twin;
-        struct span  oap  = {NULL, 0};
+        struct span  oap  = result == 0 ? handshake_message(f->handshake) : (struct span){NULL, 0};
 
         /* Whatever this leads to for the client's end no longer concerns this one. */
         f->twin = NULL;
         if (twin != NULL)
                 twin->twin = NULL;
-        if (result == 0)
-                oap = handshake_message(f->handshake);
-        if (f->question != 0)
-                ipcp_flow_answer(f->ipcp, f->question, result, f->id, oap);
+        if (f->question != 0 && result == 0)
+                ipcp_flow_accept(f->ipcp, f->question, f, oap);
+        else if (f->question != 0)
+                ipcp_flow_refuse(f->ipcp, f->question, result);
         else if (twin != NULL)
-                flow_answered(twin, result, oap);
+                flow_answered(twin, result, oap, NULL);
         f->question = 0;
 }
 
@@ -170,7 +170,7 @@ enum flow_state server_answer_closed(struct flow *f, const struct cause *c)
 }
 
 /* The shared memory of the two ends. The client pays: it is its wish. */
-static int join(struct flow *f)
+static int join_twin(struct flow *f)
 {
         struct flow *client = f->twin;
         uint64_t     serial[2];
@@ -189,6 +189,11 @@ static int join(struct flow *f)
         /* The kernel vouches for who runs the server, until its certificate says more. */
         snprintf(client->peer, sizeof(client->peer), "uid:%u", (unsigned)f->proc->uid);
         return 0;
+}
+
+static int join(struct flow *f)
+{
+        return f->ipcp->type == IPCP_LOCAL ? join_twin(f) : flow_make_port(f);
 }
 
 /* The process first: by the time the client writes, it is there. The response is of the handshake, which ends here. */

@@ -32,8 +32,8 @@ struct cause {
 
 typedef enum flow_state flow_fn(struct flow *f, const struct cause *c);
 
-flow_fn client_ask, client_prepared, client_prepare_refused, client_answered, client_refused, client_checked,
-        client_check_refused, client_timed_out;
+flow_fn client_ask, client_found, client_prepared, client_prepare_refused, client_answered, client_refused,
+        client_checked, client_check_refused, client_timed_out;
 flow_fn server_arrive, server_verified, server_wait, server_wait_for_start, server_accepted, server_responded,
         server_refused, server_timed_out, server_closed, server_answer_refused, server_answer_timed_out,
         server_answer_closed;
@@ -47,11 +47,23 @@ const char *flow_quota_why(int r);
 void flow_attach(struct flow *f, struct ipcp *i);
 void flow_detach(struct flow *f);
 
+/*
+ * The port of an end whose other end is elsewhere, or still to be found: side 0 is the process, side 1 the IPCP. The process
+ * pays. 0, -EUSERS, -EMFILE, -ENOMEM, …
+ */
+int flow_make_port(struct flow *f);
+
+/* An attempt has failed: the next one gets a port of its own. */
+void flow_drop_port(struct flow *f);
+
 /* Why it is over, unless that is known better already. Returns @result. */
 int flow_note_result(struct flow *f, int result);
 
 /* The client's end has its answer, from a layer or from its twin (an ipcp_done_fn). */
-void flow_answered(void *ctx, int result, struct span oap);
+void flow_answered(void *ctx, int result, struct span oap, const struct way *way);
+
+/* Its lookup has something to say (a lookup_fn). */
+void flow_found(struct flow *f);
 
 /* A step of the handshake has come to its end on the work queue (a handshake_fn). */
 void flow_handshake_ready(struct flow *f, int r);

@@ -35,16 +35,20 @@ int flow_send_pending(struct flow *f)
         return 0;
 }
 
+/* What an early client waits for: its own bell until the port took it over. */
+static void ring_early(const struct flow *f)
+{
+        bell_ring(f->bell.keeper >= 0 || f->keep == NULL ? f->bell.keeper : f->keep->bell[f->side].keeper);
+}
+
 void flow_send_refusal(struct flow *f, int result, const char *why)
 {
-        const struct bell *bell = f->keep != NULL ? &f->keep->bell[f->side] : &f->bell;
-
         f->irmd->n_refused++;
         log_dbg("flow %llu to %s, process %d: refused: %s", (unsigned long long)f->id, f->dst,
                 (int)f->proc->pid, why != NULL ? why : o7s_strerror(result));
         proc_reply(f->proc, f->request, result, why);
         if (f->early)
-                bell_ring(bell->keeper);
+                ring_early(f);
 }
 
 static ProtobufCBinaryData bytes(const void *p, size_t len)
@@ -76,25 +80,30 @@ void flow_send_up(struct flow *f, uint32_t request)
         Irm__Reply  r  = IRM__REPLY__INIT;
         Irm__Qos    qos;
         int         fds[3];
+        bool        has_bell;
 
         pb_qos_put(&qos, &f->qos);
-        up.flow_id   = f->id;
-        up.side      = f->side;
-        up.qos       = &qos;
-        up.layer     = f->ipcp->layer;
-        up.ipcp_type = f->ipcp->type;
-        up.name      = f->dst;
-        up.peer      = f->peer;
-        up.port_id   = f->keep->port_id;
-        up.client    = !f->server;
+        up.flow_id    = f->id;
+        up.side       = f->side;
+        up.qos        = &qos;
+        up.layer      = f->ipcp->layer;
+        up.ipcp_type  = f->ipcp->type;
+        up.name       = f->dst;
+        up.peer       = f->peer;
+        up.port_id    = f->keep->port_id;
+        up.client     = !f->server;
+        up.packet_max = f->way.packet_max;
+        up.mpl_ms     = f->way.mpl_ms;
         put_secrets(&up, f);
         r.body_case = IRM__REPLY__BODY_FLOW_UP;
         r.flow_up   = &up;
         keep_fds(f->keep, f->side, fds);
-        if (!f->early)
+        has_bell = f->early && f->bell.own < 0; /* the port's own */
+        if (!has_bell)
                 let_owner_ring(f, &f->keep->bell[f->side]);
-        proc_answer(f->proc, request, &r, false, fds, f->early ? 2 : 3);
+        proc_answer(f->proc, request, &r, false, fds, has_bell ? 2 : 3);
         if (f->early)
-                bell_ring(f->keep->bell[f->side].keeper);
+                ring_early(f);
+        bell_close(&f->bell);
         keep_handed(f->keep, &f->irmd->keeps, f->side);
 }

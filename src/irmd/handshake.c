@@ -164,6 +164,8 @@ int handshake_server(struct handshake **out, struct flow *f, const char *kernel)
                 return OAP_INTERNAL;
         if (kernel != NULL)
                 strncpy(h->source.bytes, kernel, sizeof(h->source.bytes) - 1);
+        else
+                h->source = f->way.source;
         conf = (struct oap_server_conf){
                 .ctx      = context_of(f),
                 .stance   = st,

@@ -19,9 +19,11 @@
 #include "loop/chan.h"
 #include "mgmt.h"
 #include "pb/convert.h"
+#include "pb/ipcp_config.h"
 #include "proc.h"
 #include "reg.h"
 #include "spawn.h"
+#include "way.h"
 
 #define START_NS (10 * NS_PER_S) /* an IPCP that is not ready by then is given up */
 #define LEAVE_NS (2 * NS_PER_S)  /* one that has not ended by then is killed      */
@@ -43,22 +45,23 @@ static const int preference[] = {
 
 /* -- asking ---------------------------------------------------------------- */
 
-static void send_request(struct ipcp *i, uint32_t id, Ipcp__Request *req)
+static void send_request(struct ipcp *i, uint32_t id, Ipcp__Request *req, const int *fds, size_t n_fds)
 {
         Ipcp__Message m = IPCP__MESSAGE__INIT;
 
         m.kind_case = IPCP__MESSAGE__KIND_REQUEST;
         m.request   = req;
         if (i->chan != NULL)
-                chan_send(i->chan, id, 0, &m.base, NULL, 0);
+                chan_send(i->chan, id, 0, &m.base, fds, n_fds);
 }
 
 void ipcp_tell(struct ipcp *i, Ipcp__Request *req)
 {
-        send_request(i, 0, req);
+        send_request(i, 0, req, NULL, 0);
 }
 
-uint32_t ipcp_ask(struct ipcp *i, Ipcp__Request *req, ipcp_done_fn *done, void *ctx)
+static uint32_t ask_with(struct ipcp *i, Ipcp__Request *req, const int *fds, size_t n_fds, ipcp_done_fn *done,
+                         void *ctx)
 {
         struct ipcp_call *call = malloc(sizeof(*call));
 
@@ -68,18 +71,24 @@ uint32_t ipcp_ask(struct ipcp *i, Ipcp__Request *req, ipcp_done_fn *done, void *
                 i->last_id = 1;
         *call = (struct ipcp_call){.id = i->last_id, .done = done, .ctx = ctx};
         HASH_ADD(hh, i->calls, id, sizeof(call->id), call);
-        send_request(i, call->id, req);
+        send_request(i, call->id, req, fds, n_fds);
         return call->id;
 }
 
-static void finish_call(struct ipcp *i, struct ipcp_call *call, int result, struct span oap)
+uint32_t ipcp_ask(struct ipcp *i, Ipcp__Request *req, ipcp_done_fn *done, void *ctx)
+{
+        return ask_with(i, req, NULL, 0, done, ctx);
+}
+
+static void finish_call(struct ipcp *i, struct ipcp_call *call, int result, struct span oap,
+                        const struct way *way)
 {
         HASH_DEL(i->calls, call);
-        call->done(call->ctx, result, oap);
+        call->done(call->ctx, result, oap, way);
         free(call);
 }
 
-static void forget_call(struct ipcp *i, uint32_t id)
+void ipcp_forget(struct ipcp *i, uint32_t id)
 {
         struct ipcp_call *call;
 
@@ -95,46 +104,77 @@ static ProtobufCBinaryData put_span(struct span s)
         return (ProtobufCBinaryData){.len = s.len, .data = (uint8_t *)s.p};
 }
 
-static void send_reply(struct ipcp *i, uint32_t id, int result, uint64_t flow_id, struct span oap)
+static void send_reply(struct ipcp *i, uint32_t id, Ipcp__Reply *r, const int *fds, size_t n_fds)
 {
         Ipcp__Message m = IPCP__MESSAGE__INIT;
-        Ipcp__Reply   r = IPCP__REPLY__INIT;
 
-        r.result    = result;
-        r.flow_id   = flow_id;
-        r.oap       = put_span(oap);
         m.kind_case = IPCP__MESSAGE__KIND_REPLY;
-        m.reply     = &r;
+        m.reply     = r;
         if (i->chan != NULL)
-                chan_send(i->chan, id, 0, &m.base, NULL, 0);
+                chan_send(i->chan, id, 0, &m.base, fds, n_fds);
 }
 
-int ipcp_flow_alloc(struct ipcp *i, const struct reg *r, struct flow *f, struct span oap, ipcp_done_fn *done)
+/* The IPCP's side of the port of @f; none with a local layer, whose flows have a process at either side. */
+static size_t port_fds(const struct ipcp *i, const struct flow *f, int fds[3])
+{
+        if (i->type == IPCP_LOCAL)
+                return 0;
+        keep_fds(f->keep, !f->side, fds);
+        return 3;
+}
+
+static void port_handed(const struct ipcp *i, const struct flow *f)
+{
+        if (i->type != IPCP_LOCAL)
+                keep_handed(f->keep, &i->irmd->keeps, !f->side);
+}
+
+int ipcp_flow_alloc(struct ipcp *i, struct flow *f, struct span oap, ipcp_done_fn *done)
 {
         Ipcp__Request   req   = IPCP__REQUEST__INIT;
         Ipcp__FlowAlloc alloc = IPCP__FLOW_ALLOC__INIT;
+        uint8_t         digest[HASH_MAX];
         Irm__Qos        qos;
+        int             fds[3];
 
         pb_qos_put(&qos, &f->qos);
+        hash_sum(i->algo, f->dst, strlen(f->dst), digest);
         alloc.flow_id  = f->id;
-        alloc.hash     = (ProtobufCBinaryData){.len = r->len, .data = (uint8_t *)r->digest};
+        alloc.hash     = (ProtobufCBinaryData){.len = hash_len(i->algo), .data = digest};
         alloc.qos      = &qos;
         alloc.oap      = put_span(oap);
         req.verb_case  = IPCP__REQUEST__VERB_FLOW_ALLOC;
         req.flow_alloc = &alloc;
-        f->call        = ipcp_ask(i, &req, done, f);
-        return f->call == 0 ? -ENOMEM : 0;
+        f->call        = ask_with(i, &req, fds, port_fds(i, f, fds), done, f);
+        if (f->call == 0)
+                return -ENOMEM;
+        port_handed(i, f);
+        return 0;
 }
 
-void ipcp_flow_answer(struct ipcp *i, uint32_t id, int result, uint64_t flow_id, struct span oap)
+void ipcp_flow_accept(struct ipcp *i, uint32_t id, struct flow *f, struct span oap)
 {
-        send_reply(i, id, result, flow_id, oap);
+        Ipcp__Reply r = IPCP__REPLY__INIT;
+        int         fds[3];
+
+        r.flow_id = f->id;
+        r.oap     = put_span(oap);
+        send_reply(i, id, &r, fds, port_fds(i, f, fds));
+        port_handed(i, f);
+}
+
+void ipcp_flow_refuse(struct ipcp *i, uint32_t id, int result)
+{
+        Ipcp__Reply r = IPCP__REPLY__INIT;
+
+        r.result = result;
+        send_reply(i, id, &r, NULL, 0);
 }
 
 void ipcp_flow_forget(struct ipcp *i, struct flow *f)
 {
         if (f->call != 0)
-                forget_call(i, f->call);
+                ipcp_forget(i, f->call);
         f->call = 0;
 }
 
@@ -183,6 +223,17 @@ struct ipcp *ipcp_by_name(const struct irmd *d, const char *name)
         return NULL;
 }
 
+struct ipcp *ipcp_by_serial(const struct irmd *d, uint64_t serial)
+{
+        struct ipcp *i;
+
+        TAILQ_FOREACH (i, &d->ipcps, all) {
+                if (i->serial == serial)
+                        return i;
+        }
+        return NULL;
+}
+
 /* All that hangs on it: questions, flows, registrations. */
 static void cut_off(struct ipcp *i)
 {
@@ -190,7 +241,7 @@ static void cut_off(struct ipcp *i)
         chan_close(i->chan);
         i->chan = NULL;
         while (i->calls != NULL)
-                finish_call(i, i->calls, -EIPCP, no_bytes);
+                finish_call(i, i->calls, -EIPCP, no_bytes, NULL);
         while (!TAILQ_EMPTY(&i->flows))
                 flow_down(TAILQ_FIRST(&i->flows));
         while (i->regs != NULL)
@@ -305,22 +356,59 @@ static struct flow *arrived_twin(const struct ipcp *i, const struct reg *r, uint
         return strcmp(f->dst, r->name->name) == 0 ? f : NULL;
 }
 
-static void on_flow_arrived(struct ipcp *i, uint32_t id, const Ipcp__FlowArrived *m)
+static void on_local_flow(struct ipcp *i, uint32_t id, const struct reg *r, const Ipcp__FlowArrived *m)
 {
-        struct reg  *r;
-        struct flow *twin;
+        struct flow *twin = arrived_twin(i, r, m->twin);
         qosspec_t    qs;
 
-        HASH_FIND(hh, i->regs, m->hash.data, m->hash.len, r);
-        twin = arrived_twin(i, r, m->twin);
         if (twin != NULL && pb_qos_get(m->qos, &qs) == 0) {
-                flow_arrive(i, id, r->name, &qs, twin, (struct span){m->oap.data, m->oap.len});
+                flow_arrive(i, id, r->name, &qs, twin, NULL, (struct span){m->oap.data, m->oap.len});
                 return;
         }
         log_dbg("ipcp %s: brings flow %llu, which nobody asked for (any more)", i->name,
                 (unsigned long long)m->twin);
         if (id != 0)
-                send_reply(i, id, -ENOTALLOC, 0, no_bytes);
+                ipcp_flow_refuse(i, id, -ENOTALLOC);
+}
+
+/* False: it is none. */
+static bool get_way(const Ipcp__Way *m, struct way *w)
+{
+        *w = (struct way){0};
+        if (m == NULL || m->packet_max == 0 || m->source.len > sizeof(w->source.bytes) ||
+            !str_text_ok(m->peer) || !str_copy(w->address, sizeof(w->address), m->peer))
+                return false;
+        w->packet_max = m->packet_max;
+        w->mpl_ms     = m->mpl_ms;
+        memcpy(w->source.bytes, m->source.data, m->source.len);
+        return true;
+}
+
+static void on_remote_flow(struct ipcp *i, uint32_t id, const struct reg *r, const Ipcp__FlowArrived *m)
+{
+        struct way way;
+        qosspec_t  qs;
+
+        if (id == 0 || m->twin != 0 || !get_way(m->way, &way) || pb_qos_get(m->qos, &qs) < 0) {
+                log_warn("ipcp %s: brings a flow that makes no sense", i->name);
+                if (id != 0)
+                        ipcp_flow_refuse(i, id, -EPROTO);
+        } else if (r == NULL) {
+                ipcp_flow_refuse(i, id, -ENAME); /* unregistered meanwhile */
+        } else {
+                flow_arrive(i, id, r->name, &qs, NULL, &way, (struct span){m->oap.data, m->oap.len});
+        }
+}
+
+static void on_flow_arrived(struct ipcp *i, uint32_t id, const Ipcp__FlowArrived *m)
+{
+        struct reg *r;
+
+        HASH_FIND(hh, i->regs, m->hash.data, m->hash.len, r);
+        if (i->type == IPCP_LOCAL)
+                on_local_flow(i, id, r, m);
+        else
+                on_remote_flow(i, id, r, m);
 }
 
 static void on_flow_dealloc(struct ipcp *i, const Ipcp__FlowDealloc *m)
@@ -328,7 +416,7 @@ static void on_flow_dealloc(struct ipcp *i, const Ipcp__FlowDealloc *m)
         struct flow *f = flow_find(i->irmd, m->flow_id);
 
         if (f != NULL && f->ipcp == i)
-                flow_down(f);
+                flow_left(f);
 }
 
 static void on_request(struct ipcp *i, uint32_t id, const Ipcp__Request *m)
@@ -340,18 +428,20 @@ static void on_request(struct ipcp *i, uint32_t id, const Ipcp__Request *m)
         default:
                 log_warn("ipcp %s: asks for verb %d, which is not its to ask", i->name, (int)m->verb_case);
                 if (id != 0)
-                        send_reply(i, id, -EINVAL, 0, no_bytes);
+                        ipcp_flow_refuse(i, id, -EINVAL);
         }
 }
 
 static void on_reply(struct ipcp *i, uint32_t id, const Ipcp__Reply *m)
 {
         struct ipcp_call *call;
+        struct way        way;
+        bool              has_way = get_way(m->way, &way);
 
         HASH_FIND(hh, i->calls, &id, sizeof(id), call);
         if (call != NULL)
                 finish_call(i, call, m->result > 0 ? -EPROTO : m->result,
-                            (struct span){m->oap.data, m->oap.len});
+                            (struct span){m->oap.data, m->oap.len}, has_way ? &way : NULL);
         else
                 log_dbg("ipcp %s: answers question %u, which is not open", i->name, id);
 }
@@ -437,6 +527,7 @@ static struct ipcp *ipcp_new(struct irmd *d, const char *name, enum ipcp_type ty
                 return NULL;
         }
         i->irmd         = d;
+        i->serial       = ++d->last_serial;
         i->type         = type;
         i->patience.due = patience_over;
         TAILQ_INIT(&i->flows);
@@ -488,12 +579,12 @@ struct bootstrap {
         struct ipcp_config conf;
 };
 
-static void bootstrapped(void *ctx, int result, struct span oap)
+static void bootstrapped(void *ctx, int result, struct span oap, const struct way *way)
 {
         struct bootstrap *b = ctx;
         struct ipcp      *i = b->ipcp;
 
-        (void)oap;
+        (void)oap, (void)way;
         if (result == 0) {
                 str_copy(i->layer, sizeof(i->layer), b->conf.layer_info.name);
                 i->algo = b->conf.layer_info.dir_hash_algo;
@@ -505,10 +596,10 @@ static void bootstrapped(void *ctx, int result, struct span oap)
 
 void ipcp_bootstrap(struct ipcp *i, const struct ipcp_config *conf, struct mgmt *who)
 {
-        Ipcp__Request     req  = IPCP__REQUEST__INIT;
-        Ipcp__Bootstrap   boot = IPCP__BOOTSTRAP__INIT;
-        Irm__IpcpConfig   pc;
-        struct bootstrap *b;
+        Ipcp__Request         req  = IPCP__REQUEST__INIT;
+        Ipcp__Bootstrap       boot = IPCP__BOOTSTRAP__INIT;
+        struct pb_ipcp_config pc;
+        struct bootstrap     *b;
 
         if (conf->type != i->type) {
                 mgmt_done(who, -EIPCPTYPE, "the configuration is for another type of IPCP");
@@ -526,9 +617,9 @@ void ipcp_bootstrap(struct ipcp *i, const struct ipcp_config *conf, struct mgmt 
         }
         *b = (struct bootstrap){.ipcp = i, .who = who, .conf = *conf};
         pb_ipcp_config_put(&pc, &b->conf);
-        boot.config   = &pc;
+        boot.config   = &pc.m;
         req.verb_case = IPCP__REQUEST__VERB_BOOTSTRAP;
         req.bootstrap = &boot;
         if (ipcp_ask(i, &req, bootstrapped, b) == 0)
-                bootstrapped(b, -ENOMEM, no_bytes);
+                bootstrapped(b, -ENOMEM, no_bytes, NULL);
 }

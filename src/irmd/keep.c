@@ -206,11 +206,12 @@ static int make(struct keep **out, struct keeps *ks, struct quota *payer)
 int keep_create(struct keep **out, struct keeps *ks, struct quota *payer, const uint64_t serial[2],
                 struct bell *bell0)
 {
-        struct keep *k = take_aside(ks, serial);
+        struct keep *k = serial[1] != 0 ? take_aside(ks, serial) : NULL;
         int          r = k != NULL ? port_reset(k->memfd) : make(&k, ks, payer);
 
         if (r == 0) {
-                k->refs = 2;
+                k->refs  = serial[1] != 0 ? 2 : 1;
+                k->unfit = serial[1] == 0;
                 memcpy(k->serial, serial, sizeof(k->serial));
                 memset(k->handed, 0, sizeof(k->handed));
                 memset(k->over, 0, sizeof(k->over));

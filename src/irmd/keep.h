@@ -64,7 +64,8 @@ void keeps_fini(struct keeps *ks);
 void keeps_forget(struct keeps *ks, uint64_t serial);
 
 /*
- * A port for two ends on this host, of the processes @serial (client, server), counted on @payer. The bell
+ * A port for two ends on this host, of the processes @serial (client, server), or with 0 as the second for one end that
+ * shares it with an IPCP, counted on @payer. The bell
  * of side 0 is taken from *@bell0 if it has one, else made. 0, -EUSERS, -EMFILE, -ENOMEM, …
  */
 int keep_create(struct keep **out, struct keeps *ks, struct quota *payer, const uint64_t serial[2],

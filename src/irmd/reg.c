@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "base/str.h"
 #include "ipcp.pb-c.h"
 #include "mgmt.h"
 
@@ -55,10 +56,50 @@ void reg_drop(struct reg *r)
         reg_free(r);
 }
 
-static void registered(void *ctx, int result, struct span oap)
+/* A registration that the layer has not confirmed. */
+struct pending {
+        struct irmd *irmd;
+        struct mgmt *who;
+        uint64_t     ipcp;
+        char         name[NAME_SIZE + 1];
+};
+
+/* What the layer could not do is not done: a directory elsewhere may have refused it. */
+static void undo(const struct pending *p)
 {
-        (void)oap;
-        mgmt_done(ctx, result, NULL);
+        struct ipcp *i = ipcp_by_serial(p->irmd, p->ipcp);
+        struct name *n = name_find(p->irmd, p->name);
+        struct reg  *r = i != NULL && n != NULL ? reg_find(i, n) : NULL;
+
+        if (r == NULL)
+                return;
+        log_warn("name %s: layer %s does not take it", n->name, i->layer);
+        reg_free(r);
+}
+
+static void registered(void *ctx, int result, struct span oap, const struct way *way)
+{
+        struct pending *p = ctx;
+
+        (void)oap, (void)way;
+        if (result < 0)
+                undo(p);
+        mgmt_done(p->who, result, NULL);
+        free(p);
+}
+
+static int ask(struct reg *r, struct mgmt *who)
+{
+        struct pending *p = calloc(1, sizeof(*p));
+
+        if (p == NULL)
+                return -ENOMEM;
+        *p = (struct pending){.irmd = r->ipcp->irmd, .who = who, .ipcp = r->ipcp->serial};
+        str_copy(p->name, sizeof(p->name), r->name->name);
+        if (tell_reg(r, true, registered, p) != 0)
+                return 0;
+        free(p);
+        return -ENOMEM;
 }
 
 void reg_create(struct ipcp *i, struct name *n, struct mgmt *who)
@@ -81,7 +122,7 @@ void reg_create(struct ipcp *i, struct name *n, struct mgmt *who)
         LIST_INSERT_HEAD(&n->regs, r, by_name);
         HASH_ADD(hh, i->regs, digest, r->len, r);
         log_info("name %s: registered in layer %s", n->name, i->layer);
-        if (tell_reg(r, true, registered, who) == 0) {
+        if (ask(r, who) < 0) {
                 reg_free(r);
                 mgmt_done(who, -ENOMEM, NULL);
         }

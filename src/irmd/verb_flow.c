@@ -137,8 +137,12 @@ static void make_entry(Irm__FlowEntry *e, Irm__Qos *qos, const struct flow *f)
                 e->uid     = f->proc->uid;
                 e->program = f->proc->exe != NULL ? f->proc->exe : f->proc->comm;
         }
-        if (f->ipcp != NULL)
-                e->layer = f->ipcp->layer;
+        if (f->ipcp != NULL) {
+                e->layer     = f->ipcp->layer;
+                e->ipcp_type = f->ipcp->type;
+        }
+        e->address       = (char *)f->way.address;
+        e->packet_max    = f->way.packet_max;
         e->accepted      = f->server;
         e->peer          = (char *)f->peer;
         e->authenticated = f->authenticated;

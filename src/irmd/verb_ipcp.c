@@ -4,6 +4,7 @@
 #include "list.h"
 #include "mgmt.h"
 #include "pb/convert.h"
+#include "pb/ipcp_config.h"
 #include "proc.h"
 #include "verbs.h"
 
@@ -39,13 +40,14 @@ void verb_ipcp_bootstrap(struct proc *p, uint32_t id, const Irm__Request *m)
         struct ipcp              *i = find(p, id, b->pid);
         struct ipcp_config        conf;
         struct mgmt              *who;
+        const char               *why;
         int                       r;
 
         if (i == NULL)
                 return;
-        r = pb_ipcp_config_get(b->config, &conf);
+        r = pb_ipcp_config_get(b->config, &conf, &why);
         if (r < 0) {
-                proc_refuse(p, id, r, "the configuration has a bad layer name, hash or type");
+                proc_refuse(p, id, r, "%s", why);
                 return;
         }
         who = mgmt_create(p, id);

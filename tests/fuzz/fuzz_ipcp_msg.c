@@ -34,9 +34,9 @@ static void must(bool holds)
                 abort();
 }
 
-static void *create(const struct ipcp_up *up)
+static void *create(const struct ipcp_ops *ops, const struct ipcp_up *up, uv_loop_t *loop)
 {
-        return layer = local_ops.create(up);
+        return layer = local_ops.create(ops, up, loop);
 }
 
 static void on_send(void *ctx, uint32_t id, const Ipcp__Message *m)
@@ -81,7 +81,7 @@ static void give(struct world *w, uint32_t id, const uint8_t *body, size_t len)
 
         w->refused = false;
         w->given[id]++;
-        control_message(w->control, id, body, len);
+        control_message(w->control, id, body, len, NULL, 0);
         must(w->answered[id] <= w->given[id]);
         must(control_life(w->control) >= life);
         if (w->refused)
@@ -98,7 +98,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
         log_init("fuzz", LOG_ERROR);
         ops.create = create;
-        w.control  = control_create(&ops, &out, &w);
+        w.control  = control_create(&ops, NULL, &out, &w);
         must(w.control != NULL);
         control_start(w.control);
         for (;;) {

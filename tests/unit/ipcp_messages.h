@@ -58,6 +58,17 @@ static inline size_t msg_name_reg(uint8_t *buf, const uint8_t *hash, size_t len)
         return msg_request(buf, &rq);
 }
 
+static inline size_t msg_name_query(uint8_t *buf, const uint8_t *hash, size_t len)
+{
+        Ipcp__NameQuery nq = IPCP__NAME_QUERY__INIT;
+        Ipcp__Request   rq = IPCP__REQUEST__INIT;
+
+        nq.hash       = (ProtobufCBinaryData){.len = len, .data = (uint8_t *)hash};
+        rq.verb_case  = IPCP__REQUEST__VERB_NAME_QUERY;
+        rq.name_query = &nq;
+        return msg_request(buf, &rq);
+}
+
 static inline size_t msg_name_unreg(uint8_t *buf, const uint8_t *hash, size_t len)
 {
         Ipcp__NameUnreg nu = IPCP__NAME_UNREG__INIT;

@@ -22,7 +22,8 @@ static struct {
         const struct ipcp_up *up;
         uint8_t               oap[16];
         size_t                oap_len;
-        int                   bootstraps, regs, unregs, allocs, answers, deallocs, destroys;
+        int                   bootstraps, regs, unregs, allocs, answers, deallocs, destroys, queries;
+        struct ipcp_port      port;
         uint8_t               hash[HASH];
         uint32_t              ask;
         uint64_t              flow_id;
@@ -31,8 +32,10 @@ static struct {
         int                   next_result; /* that it gives     */
 } fake;
 
-static void *fake_create(const struct ipcp_up *up)
+static void *fake_create(const struct ipcp_ops *ops, const struct ipcp_up *up, uv_loop_t *loop)
 {
+        assert_non_null(ops);
+        assert_null(loop);
         fake.up = up;
         return &fake;
 }
@@ -50,16 +53,18 @@ static int fake_bootstrap(void *layer, const struct ipcp_config *conf)
         return fake.next_result;
 }
 
-static int fake_reg(void *layer, const uint8_t *hash)
+static int fake_reg(void *layer, uint32_t ask, const uint8_t *hash)
 {
+        fake.ask = ask;
         assert_ptr_equal(layer, &fake);
         memcpy(fake.hash, hash, HASH);
         fake.regs++;
         return fake.next_result;
 }
 
-static int fake_unreg(void *layer, const uint8_t *hash)
+static int fake_unreg(void *layer, uint32_t ask, const uint8_t *hash)
 {
+        fake.ask = ask;
         assert_ptr_equal(layer, &fake);
         memcpy(fake.hash, hash, HASH);
         fake.unregs++;
@@ -75,9 +80,10 @@ static void take_oap(struct oap_bytes oap)
 }
 
 static void fake_flow_alloc(void *layer, uint32_t ask, uint64_t flow_id, const uint8_t *hash,
-                            const qosspec_t *qs, struct oap_bytes oap)
+                            const qosspec_t *qs, struct oap_bytes oap, struct ipcp_port port)
 {
         assert_ptr_equal(layer, &fake);
+        fake.port = port;
         take_oap(oap);
         memcpy(fake.hash, hash, HASH);
         fake.ask     = ask;
@@ -86,8 +92,18 @@ static void fake_flow_alloc(void *layer, uint32_t ask, uint64_t flow_id, const u
         fake.allocs++;
 }
 
-static void fake_flow_answered(void *layer, uint32_t ask, int result, uint64_t flow_id, struct oap_bytes oap)
+static void fake_name_query(void *layer, uint32_t ask, const uint8_t *hash)
 {
+        assert_ptr_equal(layer, &fake);
+        memcpy(fake.hash, hash, HASH);
+        fake.ask = ask;
+        fake.queries++;
+}
+
+static void fake_flow_answered(void *layer, uint32_t ask, int result, uint64_t flow_id, struct oap_bytes oap,
+                               struct ipcp_port port)
+{
+        fake.port = port;
         assert_ptr_equal(layer, &fake);
         take_oap(oap);
         fake.ask     = ask;
@@ -103,14 +119,23 @@ static void fake_flow_dealloc(void *layer, uint64_t flow_id)
         fake.deallocs++;
 }
 
-static const struct ipcp_ops fake_ops = {"ipcpd-fake",       IPCP_LOCAL,       fake_create, fake_destroy,
-                                         fake_bootstrap,     fake_reg,         fake_unreg,  fake_flow_alloc,
-                                         fake_flow_answered, fake_flow_dealloc};
+#define FAKE_OPS(type_)                                                                                   \
+        {                                                                                                 \
+                .program = "ipcpd-fake", .type = (type_), .create = fake_create, .destroy = fake_destroy, \
+                .bootstrap = fake_bootstrap, .reg = fake_reg, .unreg = fake_unreg,                        \
+                .name_query = fake_name_query, .flow_alloc = fake_flow_alloc,                             \
+                .flow_answered = fake_flow_answered, .flow_dealloc = fake_flow_dealloc,                   \
+        }
+
+static const struct ipcp_ops fake_ops = FAKE_OPS(IPCP_LOCAL);
+static const struct ipcp_ops net_ops  = FAKE_OPS(IPCP_UNICAST); /* whose flows have ports */
 
 /* -- irmd ------------------------------------------------------------------ */
 
 struct fixture {
         struct control *control;
+        int             fds[4]; /* that come with what is given */
+        size_t          n_fds;
         uint8_t         buf[IPCP_MESSAGE_MAX];
         int             sent, left;
         uint32_t        id;  /* of what was sent last */
@@ -150,7 +175,7 @@ static const struct control_out out = {on_send, on_joined, on_leave};
 /* Gives the packed message in buf to the IPCP. */
 static void give(struct fixture *x, uint32_t id, size_t len)
 {
-        control_message(x->control, id, x->buf, len);
+        control_message(x->control, id, x->buf, len, x->fds, x->n_fds);
 }
 
 static void gets_nothing(struct fixture *x)
@@ -173,15 +198,20 @@ static void gets_reply(struct fixture *x, uint32_t id, int result)
         forget(x);
 }
 
-static int setup_starting(void **state)
+static int setup_of(void **state, const struct ipcp_ops *ops)
 {
         struct fixture *x = calloc(1, sizeof(*x));
 
         memset(&fake, 0, sizeof(fake));
         log_init("test", LOG_ERROR);
-        x->control = control_create(&fake_ops, &out, x);
+        x->control = control_create(ops, NULL, &out, x);
         *state     = x;
         return x->control == NULL;
+}
+
+static int setup_starting(void **state)
+{
+        return setup_of(state, &fake_ops);
 }
 
 static int setup_ready(void **state)
@@ -392,7 +422,8 @@ static void test_flow_alloc(void **state)
         assert_int_equal(fake.qos.in_order, 1);
         assert_int_equal(fake.oap_len, sizeof(MSG_OAP) - 1);
         assert_memory_equal(fake.oap, MSG_OAP, fake.oap_len);
-        fake.up->flow_reply(fake.up->ctx, 5, 0, (struct oap_bytes){h, 3});
+        fake.up->flow_reply(fake.up->ctx, 5, 0, (struct oap_bytes){h, 3}, NULL);
+        assert_null(x->got->reply->way);
         assert_int_equal(x->got->reply->oap.len, 3);
         assert_memory_equal(x->got->reply->oap.data, h, 3);
         gets_reply(x, 5, 0);
@@ -420,7 +451,7 @@ static void test_flow_arrived(void **state)
         uint8_t            h[HASH] = {9};
         Ipcp__FlowArrived *fa;
 
-        fake.up->flow_arrived(fake.up->ctx, 0x80000001, h, &qos_data, 100, (struct oap_bytes){h, 5});
+        fake.up->flow_arrived(fake.up->ctx, 0x80000001, h, &qos_data, 100, (struct oap_bytes){h, 5}, NULL);
         assert_int_equal(x->id, 0x80000001);
         assert_int_equal(x->got->request->verb_case, IPCP__REQUEST__VERB_FLOW_ARRIVED);
         fa = x->got->request->flow_arrived;
@@ -454,6 +485,97 @@ static void test_answers_that_are_none(void **state)
         give(x, 1, msg_reply(x->buf, 5, 200));
         assert_int_equal(fake.result, -EPROTO);
         gets_nothing(x);
+}
+
+/* -- flows to elsewhere ---------------------------------------------------- */
+
+static int setup_net(void **state)
+{
+        int             r = setup_of(state, &net_ops);
+        struct fixture *x = *state;
+
+        control_start(x->control);
+        give(x, 1, msg_bootstrap(x->buf, "layer", DIR_HASH_SHA3_256, IPCP_UNICAST));
+        gets_reply(x, 1, 0);
+        return r;
+}
+
+static void bring(struct fixture *x, size_t n)
+{
+        x->n_fds = n;
+        for (size_t i = 0; i < n; i++)
+                x->fds[i] = 1000 + (int)i;
+}
+
+static void test_flow_alloc_brings_the_port(void **state)
+{
+        static const struct ipcp_way way = {.packet_max = 1496, .mpl_ms = 100, .peer = "a", .source = "b"};
+        struct fixture              *x   = *state;
+        uint8_t                      h[HASH] = {7};
+
+        bring(x, 2);
+        give(x, 5, msg_flow_alloc(x->buf, 9, h, HASH, &qos_raw));
+        gets_reply(x, 5, -EINVAL);
+        assert_int_equal(x->fds[0], 1000); /* whoever gave them closes them */
+        bring(x, 3);
+        give(x, 6, msg_flow_alloc(x->buf, 9, h, HASH, &qos_raw));
+        gets_nothing(x);
+        assert_int_equal(fake.port.memfd, 1000);
+        assert_int_equal(fake.port.bell, 1001 + 1);
+        assert_int_equal(fake.port.peer_bell, 1001);
+        for (int i = 0; i < 3; i++)
+                assert_int_equal(x->fds[i], -1);
+        fake.up->flow_reply(fake.up->ctx, 6, 0, (struct oap_bytes){h, 3}, &way);
+        assert_int_equal(x->got->reply->way->packet_max, 1496);
+        assert_int_equal(x->got->reply->way->mpl_ms, 100);
+        assert_string_equal(x->got->reply->way->peer, "a");
+        assert_int_equal(x->got->reply->way->source.len, sizeof(way.source));
+        gets_reply(x, 6, 0);
+}
+
+static void test_answer_brings_the_port(void **state)
+{
+        struct fixture *x = *state;
+
+        bring(x, 0);
+        give(x, 7, msg_reply(x->buf, 0, 200));
+        assert_int_equal(fake.result, -EPROTO);
+        assert_int_equal(fake.port.memfd, -1);
+        bring(x, 3);
+        give(x, 7, msg_reply(x->buf, -ENOTALLOC, 0));
+        assert_int_equal(fake.port.memfd, -1);
+        assert_int_equal(x->fds[0], 1000);
+        give(x, 7, msg_reply(x->buf, 0, 200));
+        assert_int_equal(fake.result, 0);
+        assert_int_equal(fake.port.memfd, 1000);
+        assert_int_equal(x->fds[0], -1);
+}
+
+static void test_name_query(void **state)
+{
+        struct fixture *x       = *state;
+        uint8_t         h[HASH] = {5};
+
+        give(x, 4, msg_name_query(x->buf, h, HASH));
+        gets_nothing(x);
+        assert_int_equal(fake.queries, 1);
+        assert_memory_equal(fake.hash, h, HASH);
+        fake.up->done(fake.up->ctx, 4, -ENAME);
+        gets_reply(x, 4, -ENAME);
+        give(x, 5, msg_name_query(x->buf, h, HASH - 1));
+        gets_reply(x, 5, -EINVAL);
+}
+
+static void test_later(void **state)
+{
+        struct fixture *x       = *state;
+        uint8_t         h[HASH] = {5};
+
+        fake.next_result = IPCP_LATER;
+        give(x, 8, msg_name_reg(x->buf, h, HASH));
+        gets_nothing(x);
+        fake.up->done(fake.up->ctx, 8, -EACCES);
+        gets_reply(x, 8, -EACCES);
 }
 
 static void test_flow_dealloc(void **state)
@@ -553,6 +675,10 @@ int main(void)
                 AT(operational, test_flow_arrived),
                 AT(operational, test_answers_that_are_none),
                 AT(operational, test_flow_dealloc),
+                AT(net, test_flow_alloc_brings_the_port),
+                AT(net, test_answer_brings_the_port),
+                AT(net, test_name_query),
+                AT(net, test_later),
                 AT(operational, test_unknown_verbs),
                 AT(operational, test_garbage),
                 AT(operational, test_damaged),

@@ -76,50 +76,6 @@ static void qos_that_does_not_fit_is_refused(void **state)
         assert_int_equal(qs.availability, 255);
 }
 
-/* -- configuration of an IPCP ---------------------------------------------- */
-
-static void ipcp_config_survives(void **state)
-{
-        struct ipcp_config conf = {.type = IPCP_ETH_DIX}, back;
-        Irm__IpcpConfig    m;
-
-        (void)state;
-        strcpy(conf.layer_info.name, "home");
-        conf.layer_info.dir_hash_algo = DIR_HASH_SHA3_512;
-        pb_ipcp_config_put(&m, &conf);
-        assert_int_equal(pb_ipcp_config_get(&m, &back), 0);
-        assert_string_equal(back.layer_info.name, "home");
-        assert_int_equal(back.layer_info.dir_hash_algo, DIR_HASH_SHA3_512);
-        assert_int_equal(back.type, IPCP_ETH_DIX);
-}
-
-static void bad_ipcp_config_is_refused(void **state)
-{
-        struct ipcp_config conf = local_default_conf;
-        Irm__IpcpConfig    m    = IRM__IPCP_CONFIG__INIT;
-        char               name[NAME_SIZE + 2];
-
-        (void)state;
-        assert_int_equal(pb_ipcp_config_get(NULL, &conf), -EINVAL);
-        assert_int_equal(pb_ipcp_config_get(&m, &conf), -EINVAL); /* no layer */
-        m.layer = (char *)"a/b";
-        assert_int_equal(pb_ipcp_config_get(&m, &conf), -EINVAL);
-        memset(name, 'x', sizeof(name));
-        name[NAME_SIZE + 1] = '\0';
-        m.layer             = name;
-        assert_int_equal(pb_ipcp_config_get(&m, &conf), -EINVAL);
-        name[NAME_SIZE] = '\0';
-        assert_int_equal(pb_ipcp_config_get(&m, &conf), 0);
-        assert_int_equal(strlen(conf.layer_info.name), NAME_SIZE);
-        m.dir_hash_algo = DIR_HASH_SHA3_512 + 1;
-        assert_int_equal(pb_ipcp_config_get(&m, &conf), -EINVAL);
-        m.dir_hash_algo = DIR_HASH_SHA3_512;
-        m.type          = IPCP_INVALID;
-        assert_int_equal(pb_ipcp_config_get(&m, &conf), -EIPCPTYPE);
-        m.type = UINT32_MAX;
-        assert_int_equal(pb_ipcp_config_get(&m, &conf), -EIPCPTYPE);
-}
-
 /* -- bytes ----------------------------------------------------------------- */
 
 static void packing_stops_at_the_end_of_the_buffer(void **state)
@@ -193,8 +149,6 @@ int main(void)
                 cmocka_unit_test(qos_survives_the_way_through_bytes),
                 cmocka_unit_test(no_qos_is_raw),
                 cmocka_unit_test(qos_that_does_not_fit_is_refused),
-                cmocka_unit_test(ipcp_config_survives),
-                cmocka_unit_test(bad_ipcp_config_is_refused),
                 cmocka_unit_test(packing_stops_at_the_end_of_the_buffer),
                 cmocka_unit_test(each_value_has_a_name_that_is_read_back),
                 cmocka_unit_test(values_out_of_range_have_no_name),

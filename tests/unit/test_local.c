@@ -39,17 +39,19 @@ static struct said *say(struct fixture *x)
         return &x->said[x->n_said++];
 }
 
-static void flow_reply(void *ctx, uint32_t ask, int result, struct oap_bytes oap)
+static void flow_reply(void *ctx, uint32_t ask, int result, struct oap_bytes oap, const struct ipcp_way *way)
 {
+        assert_null(way);
         assert_int_equal(oap.len, 0);
         *say(ctx) = (struct said){.what = REPLY, .ask = ask, .result = result};
 }
 
 static void flow_arrived(void *ctx, uint32_t ask, const uint8_t *hash, const qosspec_t *qs, uint64_t twin,
-                         struct oap_bytes oap)
+                         struct oap_bytes oap, const struct ipcp_way *way)
 {
         struct said *s = say(ctx);
 
+        assert_null(way);
         assert_ptr_equal(oap.p, request.p); /* as it came */
         assert_int_equal(oap.len, request.len);
 
@@ -98,7 +100,7 @@ static void hears_nothing(struct fixture *x)
 
 static void alloc(struct fixture *x, uint32_t ask, uint64_t flow_id, const uint8_t *hash)
 {
-        local_ops.flow_alloc(x->layer, ask, flow_id, hash, &qos_raw, request);
+        local_ops.flow_alloc(x->layer, ask, flow_id, hash, &qos_raw, request, IPCP_NO_PORT);
 }
 
 static void dealloc(struct fixture *x, uint64_t flow_id)
@@ -110,10 +112,10 @@ static int setup(void **state)
 {
         struct fixture *x = calloc(1, sizeof(*x));
 
-        x->up    = (struct ipcp_up){x, flow_reply, flow_arrived, flow_dealloc};
-        x->layer = local_ops.create(&x->up);
+        x->up    = (struct ipcp_up){x, flow_reply, flow_arrived, flow_dealloc, NULL};
+        x->layer = local_ops.create(&local_ops, &x->up, NULL);
         *state   = x;
-        return local_ops.bootstrap(x->layer, &local_default_conf) != 0 || local_ops.reg(x->layer, h1) != 0;
+        return local_ops.bootstrap(x->layer, &local_default_conf) != 0 || local_ops.reg(x->layer, 0, h1) != 0;
 }
 
 static int teardown(void **state)
@@ -131,12 +133,12 @@ static void test_names(void **state)
 {
         struct fixture *x = *state;
 
-        assert_int_equal(local_ops.reg(x->layer, h1), -EEXIST);
-        assert_int_equal(local_ops.unreg(x->layer, h2), -ENAME);
-        assert_int_equal(local_ops.reg(x->layer, h2), 0);
+        assert_int_equal(local_ops.reg(x->layer, 0, h1), -EEXIST);
+        assert_int_equal(local_ops.unreg(x->layer, 0, h2), -ENAME);
+        assert_int_equal(local_ops.reg(x->layer, 0, h2), 0);
         assert_int_equal(local_count(x->layer), 2);
-        assert_int_equal(local_ops.unreg(x->layer, h1), 0);
-        assert_int_equal(local_ops.unreg(x->layer, h1), -ENAME);
+        assert_int_equal(local_ops.unreg(x->layer, 0, h1), 0);
+        assert_int_equal(local_ops.unreg(x->layer, 0, h1), -ENAME);
         assert_int_equal(local_count(x->layer), 1);
 }
 
@@ -153,18 +155,19 @@ static void test_unknown_name(void **state)
 /* All bytes of a hash count, as many as the algorithm has. */
 static void test_longer_hash(void **state)
 {
-        struct ipcp_config conf  = {{"layer", DIR_HASH_SHA3_512}, IPCP_LOCAL};
+        struct ipcp_config conf  = local_default_conf;
         struct fixture    *x     = *state;
         uint8_t            a[64] = {0}, b[64] = {0};
 
+        conf.layer_info.dir_hash_algo = DIR_HASH_SHA3_512;
         local_ops.destroy(x->layer);
-        x->layer = local_ops.create(&x->up);
+        x->layer = local_ops.create(&local_ops, &x->up, NULL);
         assert_int_equal(local_ops.bootstrap(x->layer, &conf), 0);
         b[63] = 1;
-        assert_int_equal(local_ops.reg(x->layer, a), 0);
+        assert_int_equal(local_ops.reg(x->layer, 0, a), 0);
         alloc(x, 5, 100, b);
         hears_reply(x, 5, -ENAME);
-        assert_int_equal(local_ops.reg(x->layer, b), 0);
+        assert_int_equal(local_ops.reg(x->layer, 0, b), 0);
         alloc(x, 6, 100, b);
         hears_arrival(x, b, 100);
 }
@@ -190,10 +193,10 @@ static void test_not_after_the_name_has_gone(void **state)
 {
         struct fixture *x = *state;
 
-        assert_int_equal(local_ops.unreg(x->layer, h1), 0);
+        assert_int_equal(local_ops.unreg(x->layer, 0, h1), 0);
         alloc(x, 5, 100, h1);
         hears_reply(x, 5, -ENAME);
-        assert_int_equal(local_ops.reg(x->layer, h1), 0);
+        assert_int_equal(local_ops.reg(x->layer, 0, h1), 0);
         alloc(x, 6, 100, h1);
         hears_arrival(x, h1, 100);
 }
@@ -202,8 +205,8 @@ static void test_answer_without_question(void **state)
 {
         struct fixture *x = *state;
 
-        local_ops.flow_answered(x->layer, 1, 0, 200, request);
-        local_ops.flow_answered(x->layer, 0, -ENOTALLOC, 0, request);
+        local_ops.flow_answered(x->layer, 1, 0, 200, request, IPCP_NO_PORT);
+        local_ops.flow_answered(x->layer, 0, -ENOTALLOC, 0, request, IPCP_NO_PORT);
         hears_nothing(x);
         local_ops.destroy(NULL);
 }

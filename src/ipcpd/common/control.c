@@ -8,11 +8,12 @@
 #include "base/log.h"
 #include "crypt/hash.h"
 #include "pb/convert.h"
+#include "pb/ipcp_config.h"
 
 #define VERSION 1
 
 /* What a handler returns when nothing is to be said now. */
-#define SILENT 1
+#define SILENT IPCP_LATER
 
 #define N_OF(a) (sizeof(a) / sizeof((a)[0]))
 
@@ -24,7 +25,13 @@ struct control {
         void                     *layer;
         enum life                 life;
         size_t                    hash_len; /* of the layer's algorithm */
+
+        /* what came with the message that is being looked at */
+        int   *fds;
+        size_t n_fds;
 };
+
+#define PORT_FDS 3u /* port, the application's bell, our own */
 
 /* -- to irmd --------------------------------------------------------------- */
 
@@ -47,15 +54,30 @@ static void send_request(struct control *c, uint32_t id, Ipcp__Request *rq)
         c->out->send(c->ctx, id, &m);
 }
 
-static void send_reply(struct control *c, uint32_t id, int result, struct oap_bytes oap)
+static Ipcp__Way *put_way(Ipcp__Way *m, const struct ipcp_way *w)
+{
+        if (w == NULL)
+                return NULL;
+        ipcp__way__init(m);
+        m->packet_max = w->packet_max;
+        m->mpl_ms     = w->mpl_ms;
+        m->peer       = (char *)w->peer;
+        m->source     = (ProtobufCBinaryData){.len = sizeof(w->source), .data = (uint8_t *)w->source};
+        return m;
+}
+
+static void send_reply(struct control *c, uint32_t id, int result, struct oap_bytes oap,
+                       const struct ipcp_way *w)
 {
         Ipcp__Reply   rp = IPCP__REPLY__INIT;
         Ipcp__Message m  = IPCP__MESSAGE__INIT;
+        Ipcp__Way     way;
 
         if (id == 0)
                 return; /* does not want one */
         rp.result   = result;
         rp.oap      = put_bytes(oap);
+        rp.way      = put_way(&way, w);
         m.kind_case = IPCP__MESSAGE__KIND_REPLY;
         m.reply     = &rp;
         c->out->send(c->ctx, id, &m);
@@ -63,19 +85,26 @@ static void send_reply(struct control *c, uint32_t id, int result, struct oap_by
 
 static void reply(struct control *c, uint32_t id, int result)
 {
-        send_reply(c, id, result, (struct oap_bytes){NULL, 0});
+        send_reply(c, id, result, (struct oap_bytes){NULL, 0}, NULL);
 }
 
-static void up_flow_reply(void *ctx, uint32_t ask, int result, struct oap_bytes oap)
+static void up_flow_reply(void *ctx, uint32_t ask, int result, struct oap_bytes oap,
+                          const struct ipcp_way *way)
 {
-        send_reply(ctx, ask, result, oap);
+        send_reply(ctx, ask, result, oap, way);
+}
+
+static void up_done(void *ctx, uint32_t ask, int result)
+{
+        reply(ctx, ask, result);
 }
 
 static void up_flow_arrived(void *ctx, uint32_t ask, const uint8_t *hash, const qosspec_t *qs, uint64_t twin,
-                            struct oap_bytes oap)
+                            struct oap_bytes oap, const struct ipcp_way *way)
 {
         struct control   *c = ctx;
         Irm__Qos          q;
+        Ipcp__Way         w;
         Ipcp__FlowArrived fa = IPCP__FLOW_ARRIVED__INIT;
         Ipcp__Request     rq = IPCP__REQUEST__INIT;
 
@@ -85,6 +114,7 @@ static void up_flow_arrived(void *ctx, uint32_t ask, const uint8_t *hash, const 
         fa.qos          = &q;
         fa.twin         = twin;
         fa.oap          = put_bytes(oap);
+        fa.way          = put_way(&w, way);
         rq.verb_case    = IPCP__REQUEST__VERB_FLOW_ARRIVED;
         rq.flow_arrived = &fa;
         send_request(c, ask, &rq);
@@ -106,7 +136,7 @@ static void up_flow_dealloc(void *ctx, uint64_t flow_id)
 static int on_bootstrap(struct control *c, uint32_t id, const Ipcp__Request *rq)
 {
         struct ipcp_config conf;
-        int                r = pb_ipcp_config_get(rq->bootstrap->config, &conf);
+        int                r = pb_ipcp_config_get(rq->bootstrap->config, &conf, NULL);
 
         (void)id;
         if (r == 0 && conf.type != c->ops->type)
@@ -126,20 +156,47 @@ static bool hash_ok(const struct control *c, const ProtobufCBinaryData *hash)
         return hash->len == c->hash_len;
 }
 
+/* The descriptors that came are the layer's now. */
+static struct ipcp_port take_port(struct control *c)
+{
+        struct ipcp_port port = {.memfd = c->fds[0], .peer_bell = c->fds[1], .bell = c->fds[2]};
+
+        for (size_t i = 0; i < PORT_FDS; i++)
+                c->fds[i] = -1;
+        return port;
+}
+
+/* Whether a message about a flow has the descriptors that this kind of layer needs. */
+static bool port_ok(const struct control *c)
+{
+        return c->ops->type == IPCP_LOCAL || c->n_fds == PORT_FDS;
+}
+
+static struct ipcp_port port_of_message(struct control *c)
+{
+        return c->ops->type == IPCP_LOCAL ? IPCP_NO_PORT : take_port(c);
+}
+
 static int on_name_reg(struct control *c, uint32_t id, const Ipcp__Request *rq)
 {
-        (void)id;
         if (!hash_ok(c, &rq->name_reg->hash))
                 return -EINVAL;
-        return c->ops->reg(c->layer, rq->name_reg->hash.data);
+        return c->ops->reg(c->layer, id, rq->name_reg->hash.data);
 }
 
 static int on_name_unreg(struct control *c, uint32_t id, const Ipcp__Request *rq)
 {
-        (void)id;
         if (!hash_ok(c, &rq->name_unreg->hash))
                 return -EINVAL;
-        return c->ops->unreg(c->layer, rq->name_unreg->hash.data);
+        return c->ops->unreg(c->layer, id, rq->name_unreg->hash.data);
+}
+
+static int on_name_query(struct control *c, uint32_t id, const Ipcp__Request *rq)
+{
+        if (id == 0 || c->ops->name_query == NULL || !hash_ok(c, &rq->name_query->hash))
+                return -EINVAL;
+        c->ops->name_query(c->layer, id, rq->name_query->hash.data);
+        return SILENT;
 }
 
 static int on_flow_alloc(struct control *c, uint32_t id, const Ipcp__Request *rq)
@@ -147,9 +204,11 @@ static int on_flow_alloc(struct control *c, uint32_t id, const Ipcp__Request *rq
         const Ipcp__FlowAlloc *fa = rq->flow_alloc;
         qosspec_t              qs;
 
-        if (id == 0 || fa->flow_id == 0 || !hash_ok(c, &fa->hash) || pb_qos_get(fa->qos, &qs) < 0)
+        if (id == 0 || fa->flow_id == 0 || !hash_ok(c, &fa->hash) || pb_qos_get(fa->qos, &qs) < 0 ||
+            !port_ok(c))
                 return -EINVAL;
-        c->ops->flow_alloc(c->layer, id, fa->flow_id, fa->hash.data, &qs, get_bytes(&fa->oap));
+        c->ops->flow_alloc(c->layer, id, fa->flow_id, fa->hash.data, &qs, get_bytes(&fa->oap),
+                           port_of_message(c));
         return SILENT;
 }
 
@@ -179,6 +238,7 @@ static const struct verb {
         [IPCP__REQUEST__VERB_BOOTSTRAP]    = {"bootstrap", on_bootstrap, IN(LIFE_READY)},
         [IPCP__REQUEST__VERB_NAME_REG]     = {"name_reg", on_name_reg, IN(LIFE_OPERATIONAL)},
         [IPCP__REQUEST__VERB_NAME_UNREG]   = {"name_unreg", on_name_unreg, IN(LIFE_OPERATIONAL)},
+        [IPCP__REQUEST__VERB_NAME_QUERY]   = {"name_query", on_name_query, IN(LIFE_OPERATIONAL)},
         [IPCP__REQUEST__VERB_FLOW_ALLOC]   = {"flow_alloc", on_flow_alloc, IN(LIFE_OPERATIONAL)},
         [IPCP__REQUEST__VERB_FLOW_DEALLOC] = {"flow_dealloc", on_flow_dealloc, IN(LIFE_OPERATIONAL)},
         [IPCP__REQUEST__VERB_SHUTDOWN]     = {"shutdown", on_shutdown, IN(LIFE_READY) | IN(LIFE_OPERATIONAL)},
@@ -213,24 +273,29 @@ static void on_request(struct control *c, uint32_t id, const Ipcp__Request *rq)
 /* The only question of ours that is answered is about a flow that has arrived. */
 static void on_reply(struct control *c, uint32_t id, const Ipcp__Reply *rp)
 {
-        int result = rp->result;
+        int              result = rp->result;
+        struct ipcp_port port   = IPCP_NO_PORT;
 
         if (c->life != LIFE_OPERATIONAL) {
                 log_warn("irmd answers %u, which was not asked", id);
                 return;
         }
-        if (result > 0 || (result == 0 && rp->flow_id == 0)) {
+        if (result > 0 || (result == 0 && (rp->flow_id == 0 || !port_ok(c)))) {
                 log_warn("irmd answers %u with the result %d and flow %llu, taken as a refusal", id, result,
                          (unsigned long long)rp->flow_id);
                 result = -EPROTO;
         }
-        c->ops->flow_answered(c->layer, id, result, rp->flow_id, get_bytes(&rp->oap));
+        if (result == 0)
+                port = port_of_message(c);
+        c->ops->flow_answered(c->layer, id, result, rp->flow_id, get_bytes(&rp->oap), port);
 }
 
-void control_message(struct control *c, uint32_t id, const uint8_t *body, size_t len)
+void control_message(struct control *c, uint32_t id, const uint8_t *body, size_t len, int *fds, size_t n_fds)
 {
         Ipcp__Message *m = ipcp__message__unpack(NULL, len, body);
 
+        c->fds   = fds;
+        c->n_fds = n_fds;
         if (m != NULL && m->kind_case == IPCP__MESSAGE__KIND_REQUEST) {
                 on_request(c, id, m->request);
         } else if (m != NULL && m->kind_case == IPCP__MESSAGE__KIND_REPLY) {
@@ -244,7 +309,8 @@ void control_message(struct control *c, uint32_t id, const uint8_t *body, size_t
 
 /* -- life ------------------------------------------------------------------ */
 
-struct control *control_create(const struct ipcp_ops *ops, const struct control_out *out, void *ctx)
+struct control *control_create(const struct ipcp_ops *ops, uv_loop_t *loop, const struct control_out *out,
+                               void *ctx)
 {
         struct control *c = calloc(1, sizeof(*c));
 
@@ -253,13 +319,19 @@ struct control *control_create(const struct ipcp_ops *ops, const struct control_
         c->ops   = ops;
         c->out   = out;
         c->ctx   = ctx;
-        c->up    = (struct ipcp_up){c, up_flow_reply, up_flow_arrived, up_flow_dealloc};
-        c->layer = ops->create(&c->up);
+        c->up    = (struct ipcp_up){c, up_flow_reply, up_flow_arrived, up_flow_dealloc, up_done};
+        c->layer = ops->create(ops, &c->up, loop);
         if (c->layer == NULL) {
                 control_destroy(c);
                 return NULL;
         }
         return c;
+}
+
+void control_stop(struct control *c)
+{
+        if (c != NULL && c->ops->stop != NULL)
+                c->ops->stop(c->layer);
 }
 
 void control_destroy(struct control *c)

@@ -26,8 +26,12 @@ struct control_out {
         void (*leave)(void *ctx);
 };
 
-/* @ops, @out and @ctx are borrowed for life. NULL: out of memory. */
-struct control *control_create(const struct ipcp_ops *ops, const struct control_out *out, void *ctx);
+/* @ops, @loop (for the layer), @out and @ctx are borrowed for life. NULL: out of memory. */
+struct control *control_create(const struct ipcp_ops *ops, uv_loop_t *loop, const struct control_out *out,
+                               void *ctx);
+
+/* The layer lets go of all that keeps the loop running. Nothing more may come. Takes NULL. */
+void control_stop(struct control *c);
 
 /* Takes NULL. */
 void control_destroy(struct control *c);
@@ -35,8 +39,11 @@ void control_destroy(struct control *c);
 /* Tells irmd that we are ready. Once. */
 void control_start(struct control *c);
 
-/* A message of irmd, as the body of the frame with @id. Whatever it is, it is answered if it wants to be. */
-void control_message(struct control *c, uint32_t id, const uint8_t *body, size_t len);
+/*
+ * A message of irmd, as the body of the frame with @id, and the descriptors that came with it: those that are taken become
+ * -1. Whatever it is, it is answered if it wants to be.
+ */
+void control_message(struct control *c, uint32_t id, const uint8_t *body, size_t len, int *fds, size_t n_fds);
 
 /* The end comes for another reason than irmd's wish. */
 void control_leave(struct control *c);

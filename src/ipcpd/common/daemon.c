@@ -24,12 +24,16 @@ struct daemon {
         uv_signal_t            term, intr;
         struct chan           *chan;
         struct control        *control;
+        bool                   stopped;
         char                   ident[LAYER_NAME_SIZE + 32]; /* of the log, which reads it for each line */
 };
 
 /* Lets go of all that keeps the loop running. */
 static void stop(struct daemon *d)
 {
+        if (!d->stopped)
+                control_stop(d->control);
+        d->stopped = true;
         chan_close(d->chan);
         d->chan = NULL;
         if (!uv_is_closing((uv_handle_t *)&d->term))
@@ -54,12 +58,12 @@ static void control_joined(void *ctx, const char *layer)
         snprintf(d->ident, sizeof(d->ident), "%s %s", d->ops->program, layer);
 }
 
-static void control_stop(void *ctx)
+static void control_left(void *ctx)
 {
         stop(ctx);
 }
 
-static const struct control_out control_out = {control_send, control_joined, control_stop};
+static const struct control_out control_out = {control_send, control_joined, control_left};
 
 /* -- what wakes us --------------------------------------------------------- */
 
@@ -68,11 +72,10 @@ static void on_packet(void *ctx, int fault, const struct frame *f, const uint8_t
 {
         struct daemon *d = ctx;
 
-        (void)fds, (void)n_fds; /* closed by the channel: nothing of irmd's is for us */
         if (fault < 0)
                 log_warn("irmd sends what is no frame: %s", o7s_strerror(fault));
         else
-                control_message(d->control, f->id, body, len);
+                control_message(d->control, f->id, body, len, fds, n_fds);
 }
 
 static void on_gone(void *ctx, int err)
@@ -111,7 +114,7 @@ static bool start(struct daemon *d)
         fcntl(DAEMON_FD, F_SETFD, FD_CLOEXEC);
         watch_signal(d, &d->term, SIGTERM);
         watch_signal(d, &d->intr, SIGINT);
-        d->control = control_create(d->ops, &control_out, d);
+        d->control = control_create(d->ops, &d->loop, &control_out, d);
         d->chan    = chan_open(&d->loop, DAEMON_FD, &chan_ops, d);
         if (d->control == NULL || d->chan == NULL)
                 return false;

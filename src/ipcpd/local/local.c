@@ -48,11 +48,12 @@ static void remove_name(struct local *l, struct name *n)
         free(n);
 }
 
-static int local_reg(void *layer, const uint8_t *hash)
+static int local_reg(void *layer, uint32_t ask, const uint8_t *hash)
 {
         struct local *l = layer;
         struct name  *n;
 
+        (void)ask;
         if (find_name(l, hash) != NULL)
                 return -EEXIST;
         n = calloc(1, sizeof(*n));
@@ -68,11 +69,12 @@ static int local_reg(void *layer, const uint8_t *hash)
         return 0;
 }
 
-static int local_unreg(void *layer, const uint8_t *hash)
+static int local_unreg(void *layer, uint32_t ask, const uint8_t *hash)
 {
         struct local *l = layer;
         struct name  *n = find_name(l, hash);
 
+        (void)ask;
         if (n == NULL)
                 return -ENAME;
         log_dbg("name %02x%02x%02x%02x: unregistered", hash[0], hash[1], hash[2], hash[3]);
@@ -83,21 +85,23 @@ static int local_unreg(void *layer, const uint8_t *hash)
 /* -- flows ----------------------------------------------------------------- */
 
 static void local_flow_alloc(void *layer, uint32_t ask, uint64_t flow_id, const uint8_t *hash,
-                             const qosspec_t *qs, struct oap_bytes oap)
+                             const qosspec_t *qs, struct oap_bytes oap, struct ipcp_port port)
 {
         struct local *l = layer;
 
+        (void)port;
         if (find_name(l, hash) != NULL) {
-                l->up->flow_arrived(l->up->ctx, 0, hash, qs, flow_id, oap);
+                l->up->flow_arrived(l->up->ctx, 0, hash, qs, flow_id, oap, NULL);
                 return;
         }
         log_dbg("flow %llu: the name is unknown", ull(flow_id));
-        l->up->flow_reply(l->up->ctx, ask, -ENAME, (struct oap_bytes){NULL, 0});
+        l->up->flow_reply(l->up->ctx, ask, -ENAME, (struct oap_bytes){NULL, 0}, NULL);
 }
 
-static void local_flow_answered(void *layer, uint32_t ask, int result, uint64_t flow_id, struct oap_bytes oap)
+static void local_flow_answered(void *layer, uint32_t ask, int result, uint64_t flow_id, struct oap_bytes oap,
+                                struct ipcp_port port)
 {
-        (void)layer, (void)result, (void)oap;
+        (void)layer, (void)result, (void)oap, (void)port;
         log_warn("arrival %u: irmd answers what was not asked, with flow %llu", ask, ull(flow_id));
 }
 
@@ -109,10 +113,11 @@ static void local_flow_dealloc(void *layer, uint64_t flow_id)
 
 /* -- the layer ------------------------------------------------------------- */
 
-static void *local_create(const struct ipcp_up *up)
+static void *local_create(const struct ipcp_ops *ops, const struct ipcp_up *up, uv_loop_t *loop)
 {
         struct local *l = calloc(1, sizeof(*l));
 
+        (void)ops, (void)loop;
         if (l != NULL)
                 l->up = up;
         return l;

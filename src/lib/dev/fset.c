@@ -154,11 +154,11 @@ bool fset_take(struct slot *s, struct remains *r)
         bool taken;
 
         lock_sets();
-        if (is_closing(s)) {
+        taken = slot_take(s, r); /* first: it may begin to close at any moment */
+        if (taken || is_closing(s)) {
                 while (!LIST_EMPTY(&s->members))
                         drop(LIST_FIRST(&s->members));
         }
-        taken = slot_take(s, r);
         unlock_sets();
         return taken;
 }

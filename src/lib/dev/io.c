@@ -45,7 +45,7 @@ static int check(const struct slot *s, uint32_t lacking)
         return (s->flags & FLOWFACCMODE) == lacking ? -EPERM : 0;
 }
 
-static int send(struct slot *s, const void *buf, size_t count)
+static int send_message(struct slot *s, const void *buf, size_t count)
 {
         if (atomic_load_explicit(&s->broken, memory_order_relaxed))
                 return -EFLOWDOWN;
@@ -56,7 +56,7 @@ static int send(struct slot *s, const void *buf, size_t count)
 
 static ssize_t write_once(struct slot *s, const void *buf, size_t count)
 {
-        int r = send(s, buf, count);
+        int r = send_message(s, buf, count);
 
         if (r == -EPROTO)
                 return slot_break(s);

@@ -10,6 +10,7 @@
 #include "irm/client.h"
 #include "irm/program.h"
 #include "pb/convert.h"
+#include "pb/ipcp_config.h"
 
 /* -- lists: an array that grows with the answers --------------------------- */
 
@@ -147,13 +148,16 @@ static int check_config(const struct ipcp_config *conf)
                 return irm_refuse(-EIPCPTYPE, "there is no type of IPCP %d", (int)conf->type);
         if ((unsigned int)conf->layer_info.dir_hash_algo > DIR_HASH_SHA3_512)
                 return irm_refuse(-EINVAL, "there is no hash %d", (int)conf->layer_info.dir_hash_algo);
+        if ((conf->type == IPCP_UDP4 && conf->udp4.n_peers > UDP_PEERS_MAX) ||
+            (conf->type == IPCP_UDP6 && conf->udp6.n_peers > UDP_PEERS_MAX))
+                return irm_refuse(-EINVAL, "there may be %d peers at most", UDP_PEERS_MAX);
         return irm_check_name("layer", conf->layer_info.name);
 }
 
 O7S_API int irm_bootstrap_ipcp(pid_t pid, const struct ipcp_config *conf)
 {
         Irm__IpcpBootstrap m = IRM__IPCP_BOOTSTRAP__INIT;
-        Irm__IpcpConfig    c;
+        struct pb_ipcp_config c;
         int                ret = check_pid(pid);
 
         if (ret == 0)
@@ -161,7 +165,7 @@ O7S_API int irm_bootstrap_ipcp(pid_t pid, const struct ipcp_config *conf)
         if (ret == 0) {
                 pb_ipcp_config_put(&c, conf);
                 m.pid    = pid;
-                m.config = &c;
+                m.config = &c.m;
                 ret      = irm_call(&IRM_REQUEST(IPCP_BOOTSTRAP, ipcp_bootstrap, &m), NULL, NULL);
         }
         return (int)err_return(ret);

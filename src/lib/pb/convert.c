@@ -4,8 +4,6 @@
 
 #include <ouroboros/errno.h>
 
-#include "base/str.h"
-
 #define N_OF(a) (sizeof(a) / sizeof((a)[0]))
 
 static const char *const type_names[] = {
@@ -76,26 +74,6 @@ int pb_qos_get(const Irm__Qos *m, qosspec_t *qs)
         qs->in_order     = (uint8_t)m->in_order;
         qs->max_gap      = m->max_gap;
         qs->timeout      = m->timeout;
-        return 0;
-}
-
-void pb_ipcp_config_put(Irm__IpcpConfig *m, const struct ipcp_config *conf)
-{
-        irm__ipcp_config__init(m);
-        m->layer         = (char *)conf->layer_info.name;
-        m->dir_hash_algo = conf->layer_info.dir_hash_algo;
-        m->type          = conf->type;
-}
-
-int pb_ipcp_config_get(const Irm__IpcpConfig *m, struct ipcp_config *conf)
-{
-        if (m == NULL || str_name_fault(m->layer) != NULL || m->dir_hash_algo >= N_OF(hash_names))
-                return -EINVAL;
-        if (m->type >= IPCP_INVALID)
-                return -EIPCPTYPE;
-        str_copy(conf->layer_info.name, sizeof(conf->layer_info.name), m->layer);
-        conf->layer_info.dir_hash_algo = (enum hash_algo)m->dir_hash_algo;
-        conf->type                     = (enum ipcp_type)m->type;
         return 0;
 }
 

@@ -23,11 +23,6 @@ void pb_qos_put(Irm__Qos *m, const qosspec_t *qs);
 /* NULL is raw. 0, or -EINVAL when a value does not fit its field. */
 int pb_qos_get(const Irm__Qos *m, qosspec_t *qs);
 
-void pb_ipcp_config_put(Irm__IpcpConfig *m, const struct ipcp_config *conf);
-
-/* 0, -EINVAL (NULL, a layer that cannot be one, an unknown hash), -EIPCPTYPE. */
-int pb_ipcp_config_get(const Irm__IpcpConfig *m, struct ipcp_config *conf);
-
 /*
  * Serialises @m. Returns its length, or 0 when that is more than @cap. For requests, which are never empty; a
  * Reply without result and body takes no byte at all.

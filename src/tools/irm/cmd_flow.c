@@ -19,21 +19,15 @@ static const struct column list_columns[] = {
 };
 
 static const struct column show_columns[] = {
-        {"flow", "id", NULL},
-        {"state", "state", NULL},
-        {"end", "end", NULL},
-        {"name", "name", NULL},
-        {"layer", "layer", NULL},
-        {"process", "pid", NULL},
-        {"user", "uid", NULL},
-        {"program", "program", NULL},
-        {"age", "age_ms", out_duration},
-        {"peer", "peer", NULL},
-        {"authenticated", "authenticated", out_yes},
-        {"suite", "suite", NULL},
-        {"principal", "principal", NULL},
-        {"OAP id", "oap_id", NULL},
-        {NULL, NULL, NULL},
+        {"flow", "id", NULL},         {"state", "state", NULL},
+        {"end", "end", NULL},         {"name", "name", NULL},
+        {"layer", "layer", NULL},     {"transport", "transport", NULL},
+        {"address", "address", NULL}, {"mtu", "mtu", NULL},
+        {"process", "pid", NULL},     {"user", "uid", NULL},
+        {"program", "program", NULL}, {"age", "age_ms", out_duration},
+        {"peer", "peer", NULL},       {"authenticated", "authenticated", out_yes},
+        {"suite", "suite", NULL},     {"principal", "principal", NULL},
+        {"OAP id", "oap_id", NULL},   {NULL, NULL, NULL},
 };
 
 static int run_list(const struct args *a)

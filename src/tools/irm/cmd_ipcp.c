@@ -7,8 +7,8 @@
 #include <ouroboros/errno.h>
 #include <ouroboros/irm.h>
 
-#include "base/str.h"
 #include "irm/client.h"
+#include "irm/ipcp_options.h"
 #include "irm/lists.h"
 #include "irm/out.h"
 #include "pb/convert.h"
@@ -71,35 +71,22 @@ static int find_or_create(const struct args *a, const char *name, struct ipcp_li
         return *made ? 0 : ipcp->pid;
 }
 
-/* The configuration that the arguments ask for, but for the type. */
-static int configure(const struct args *a, struct ipcp_config *conf)
-{
-        const char *layer = args_get(a, "layer");
-        const char *hash  = args_get(a, "hash");
-        int         ret   = irm_check_name("layer", layer);
-
-        *conf = local_default_conf;
-        if (hash != NULL)
-                pb_hash_parse(hash, &conf->layer_info.dir_hash_algo);
-        if (ret == 0)
-                str_copy(conf->layer_info.name, sizeof(conf->layer_info.name), layer);
-        return ret;
-}
-
 static int run_bootstrap(const struct args *a)
 {
         const char           *name = args_get(a, "name");
         struct ipcp_list_info ipcp = {0};
-        struct ipcp_config    conf;
+        struct ipcp_config    conf = {0};
         bool                  made = false;
-        int                   status, ret = configure(a, &conf);
+        int                   status, ret = 0;
 
+        if (args_get(a, "type") != NULL) /* what can be said before there is an IPCP */
+                ret = ipcp_options(a, type_of(a), &conf);
         if (ret == 0)
                 ret = find_or_create(a, name, &ipcp, &made);
-        if (ret == 0) {
-                conf.type = ipcp.type;
-                ret       = irm_bootstrap_ipcp(ipcp.pid, &conf);
-        }
+        if (ret == 0)
+                ret = ipcp_options(a, ipcp.type, &conf);
+        if (ret == 0)
+                ret = irm_bootstrap_ipcp(ipcp.pid, &conf);
         if (ret < 0) {
                 status = out_refused(ret, "bootstrap the IPCP '%s'", name);
                 if (made) /* nothing half done */
@@ -165,6 +152,15 @@ static const struct key bootstrap_keys[] = {
         {"layer", "L", "the layer that it becomes the first member of", KEY_NEEDED},
         {"type", TYPES, "creates the IPCP, of this type, where it is missing", 0},
         {"hash", HASHES, "how the layer writes names in its directory (SHA3_256)", 0},
+        {"dev", "IF", "eth: the network interface", 0},
+        {"ethertype", "T", "eth-dix: the type of its frames, 0x0600 to 0xFFFE (0xA000)", 0},
+        {"ip", "ADDR", "udp: the own address", 0},
+        {"port", "P", "udp: the own port (3435)", 0},
+        {"peer", "ADDR[:PORT]", "udp: another member, asked for names; IPv6 with a port as [ADDR]:PORT",
+         KEY_REPEAT},
+        {"dns", "ADDR", "udp: the DNS server that is the directory", 0},
+        {"dns-zone", "Z", "udp: the zone of the names there (ouroboros.internal)", 0},
+        {"dns-key", "FILE", "udp: the TSIG key that signs updates, as algorithm:name:secret", 0},
         {NULL, NULL, NULL, 0},
 };
 

@@ -78,21 +78,35 @@ static json_t *flow_peer(const Irm__FlowEntry *e)
                          out_hex(e->oap_id.data, e->oap_id.len), "principal", out_text(e->principal));
 }
 
+/* How it travels. A local flow has no address, and its messages end at no MTU. */
+static json_t *flow_way(const Irm__FlowEntry *e)
+{
+        return json_pack("{s:s, s:o, s:o}", "transport", pb_ipcp_type_name((enum ipcp_type)e->ipcp_type),
+                         "address", out_text(e->address), "mtu",
+                         e->packet_max != 0 ? json_integer(e->packet_max) : json_null());
+}
+
+/* Adds the members of @more, which is taken, to @row. False: out of memory. */
+static bool add_members(json_t *row, json_t *more)
+{
+        bool ok = more != NULL && json_object_update(row, more) == 0;
+
+        json_decref(more);
+        return ok;
+}
+
 json_t *list_flow_row(const Irm__FlowEntry *e)
 {
-        json_t *peer = flow_peer(e);
         json_t *row =
                 json_pack("{s:I, s:o, s:o, s:i, s:I, s:o, s:o, s:s, s:I}", "id", (json_int_t)e->flow_id,
                           "state", out_text(e->state), "name", out_text(e->name), "pid", e->pid, "uid",
                           (json_int_t)e->uid, "program", out_text(e->program), "layer", out_text(e->layer),
                           "end", e->accepted ? "server" : "client", "age_ms", (json_int_t)e->age_ms);
 
-        if (peer == NULL || json_object_update(row, peer) < 0) {
-                json_decref(row);
-                row = NULL;
-        }
-        json_decref(peer);
-        return row;
+        if (add_members(row, flow_peer(e)) && add_members(row, flow_way(e)))
+                return row;
+        json_decref(row);
+        return NULL;
 }
 
 static int on_flows(void *rows, const Irm__Reply *reply)
