@@ -111,7 +111,8 @@ int main(int argc, char **argv)
         if (!choose_user(&conf, &self) || !make_dir(conf.runtime_dir, 0755, &self) ||
             !make_dir(conf.state_dir, 0700, &self))
                 return EXIT_FAILURE;
-        spawner = spawner_fork(&self);
+        self.ipcp_dir = conf.ipcp_dir;
+        spawner       = spawner_fork(&self);
         if (spawner < 0) {
                 fprintf(stderr, "irmd: cannot start the spawner: %s\n", strerror(-spawner));
                 return EXIT_FAILURE;

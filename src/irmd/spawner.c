@@ -20,6 +20,7 @@
 
 #include "base/fd.h"
 #include "ctl/ctl.h"
+#include "grant.h"
 #include "spawn.pb-c.h"
 
 #define PASSED_FD 3  /* where the program finds the descriptor it was given */
@@ -44,12 +45,26 @@ static void reply(const struct spawner *s, uint32_t id, const Spawn__Reply *r)
 
 /* -- starting -------------------------------------------------------------- */
 
-static int become(uid_t uid, gid_t gid)
+/* Whatever irmd asks for: a program that is not the Ethernet IPCP of this installation gets no such right. */
+static bool may_have_net_raw(const struct spawner *s, const char *path)
+{
+        size_t n = strlen(s->self.ipcp_dir);
+
+        return strncmp(path, s->self.ipcp_dir, n) == 0 &&
+               (strcmp(path + n, "/ipcpd-eth-dix") == 0 || strcmp(path + n, "/ipcpd-eth-llc") == 0);
+}
+
+static int become(uid_t uid, gid_t gid, bool net_raw)
 {
         struct passwd *pw;
+        int            r = 0;
 
         if (uid == geteuid())
                 return 0;
+        if (net_raw)
+                r = grant_prepare();
+        if (r < 0)
+                return r;
         pw = getpwuid(uid);
         if (pw != NULL && initgroups(pw->pw_name, pw->pw_gid) < 0)
                 return -errno;
@@ -58,7 +73,7 @@ static int become(uid_t uid, gid_t gid)
         gid = pw != NULL ? pw->pw_gid : gid;
         if (setresgid(gid, gid, gid) < 0 || setresuid(uid, uid, uid) < 0)
                 return -errno;
-        return 0;
+        return net_raw ? grant_net_raw() : 0;
 }
 
 /* Standard input and output lead nowhere. An IPCP, which has a descriptor of ours, keeps standard error, for
@@ -87,7 +102,8 @@ static void exec_program(const struct spawner *s, const Spawn__Start *m, char **
         report = fcntl(report, F_DUPFD_CLOEXEC, OWN_FDS); /* out of the way of PASSED_FD */
         r      = arrange_fds(passed);
         if (r == 0)
-                r = become(m->keep_user ? s->self.uid : m->uid, s->self.gid);
+                r = become(m->keep_user ? s->self.uid : m->uid, s->self.gid,
+                           m->keep_user && may_have_net_raw(s, argv[0]));
         if (r == 0) {
                 sigemptyset(&none);
                 sigprocmask(SIG_SETMASK, &none, NULL);

@@ -11,10 +11,11 @@
 
 #include <sys/types.h>
 
-/* Who irmd itself is going to be, for programs that run as it. */
+/* Who irmd itself is going to be, for programs that run as it; and where the only ones lie that may open packet sockets. */
 struct spawner_user {
-        uid_t uid;
-        gid_t gid;
+        uid_t       uid;
+        gid_t       gid;
+        const char *ipcp_dir;
 };
 
 /* Forks the spawner. Returns irmd's end of the socketpair, or -errno. */
