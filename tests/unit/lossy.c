@@ -144,10 +144,11 @@ static struct flow *flow_of(const struct lossy_conf *c, unsigned side)
 
         if (f == NULL)
                 return NULL;
-        f->qos       = c->reliable ? qos_data : qos_best_effort;
-        f->ipcp_type = IPCP_LOCAL;
-        f->client    = side == 0;
-        f->suite     = c->sealed ? SUITE_P384 : SUITE_PLAIN;
+        f->qos         = c->reliable ? qos_data : qos_best_effort;
+        f->ipcp_type   = IPCP_LOCAL;
+        f->client      = side == 0;
+        f->suite       = c->sealed ? SUITE_P384 : SUITE_PLAIN;
+        f->max_message = FRCT_MESSAGE_MAX;
         if (side == 1 && c->first != NULL) {
                 s.first     = c->first;
                 s.first_len = strlen(c->first);
@@ -155,7 +156,7 @@ static struct flow *flow_of(const struct lossy_conf *c, unsigned side)
         }
         if (c->sealed) {
                 s.out = f->out = outbox_create(seal->send);
-                s.in = f->in = inbox_create(seal->recv, NULL, 0, false);
+                s.in = f->in = inbox_create(INBOX_SEALED, seal->recv, NULL, 0, false);
         }
         f->stream = stream_create(&s);
         return f;

@@ -28,16 +28,18 @@ static struct flow *flow_of(const struct pair_side *how)
 
         if (f == NULL)
                 return NULL;
-        f->qos       = qos_raw;
-        f->ipcp_type = IPCP_LOCAL;
-        f->client    = how->client;
-        f->suite     = how->send != NULL ? SUITE_P384 : SUITE_PLAIN;
+        f->qos         = qos_raw;
+        f->ipcp_type   = IPCP_LOCAL;
+        f->client      = how->client;
+        f->suite       = how->send != NULL ? SUITE_P384 : SUITE_PLAIN;
+        f->max_message = PORT_MSG_MAX;
         snprintf(f->layer, sizeof(f->layer), "test");
         snprintf(f->peer, sizeof(f->peer), "uid:%u", (unsigned)getuid());
         if (how->send != NULL)
                 f->out = outbox_create(how->send);
         if (how->recv != NULL || first > 0)
-                f->in = inbox_create(how->recv, how->first, first, how->hold);
+                f->in = inbox_create(how->recv != NULL ? INBOX_SEALED : INBOX_PLAIN, how->recv, how->first,
+                                     first, how->hold);
         return f;
 }
 

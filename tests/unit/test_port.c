@@ -278,6 +278,133 @@ static void test_record_without_a_call(void **state)
         assert_true(readable(&g->p[1]));
 }
 
+static void add(struct port *p, size_t len, int what)
+{
+        uint8_t *to;
+
+        assert_int_equal(port_reserve(p, len, false, &to), 0);
+        memset(to, what, len);
+        port_add(p, len, len);
+}
+
+/* Many records, and one look for the reader: he is woken once, wherever he waits. */
+static void test_one_flush_for_many(void **state)
+{
+        struct rig *g = *state;
+
+        for (int i = 0; i < 10; i++)
+                add(&g->p[0], 8, i);
+        assert_false(readable(&g->p[1]));
+        assert_int_equal(peek(&g->p[1]), -EAGAIN);
+        port_flush(&g->p[0]);
+        port_flush(&g->p[0]);
+        assert_true(readable(&g->p[1]));
+        assert_int_equal(g->p[0].wakes, 1);
+        port_rx_enter(&g->p[1]);
+        for (int i = 0; i < 10; i++)
+                take(&g->p[1], 8, i);
+        assert_true(port_rx_prepare(&g->p[1]));
+        add(&g->p[0], 8, 'x');
+        assert_int_equal(port_rx_sleep(&g->p[1], clock_now_ns() + NS_PER_MS), -ETIMEDOUT);
+        port_flush(&g->p[0]);
+        assert_int_equal(port_rx_sleep(&g->p[1], CLOCK_NEVER), 0); /* the word was taken */
+        assert_int_equal(g->p[0].wakes, 2);
+        port_rx_awake(&g->p[1]);
+        take(&g->p[1], 8, 'x');
+        port_rx_leave(&g->p[1]);
+}
+
+/* -- several messages at once ------------------------------------------------ */
+
+/* @v[i] must be of @len times @fill. */
+static void expect_in(const struct iovec *v, size_t len, int fill)
+{
+        const uint8_t *p = v->iov_base;
+
+        assert_int_equal(v->iov_len, len);
+        assert_int_equal(p[0], (uint8_t)fill);
+        assert_int_equal(p[len - 1], (uint8_t)fill);
+}
+
+static void test_batch(void **state)
+{
+        struct rig  *g = *state;
+        struct iovec v[8];
+
+        port_rx_enter(&g->p[1]);
+        assert_int_equal(port_peek_batch(&g->p[1], v, 8, 1000), -EAGAIN);
+        for (int i = 0; i < 10; i++)
+                assert_int_equal(put(&g->p[0], 100 + (size_t)i, i), 0);
+        assert_int_equal(port_peek_batch(&g->p[1], v, 8, SIZE_MAX), 8);
+        for (int i = 0; i < 8; i++)
+                expect_in(&v[i], 100 + (size_t)i, i);
+        port_pop_batch(&g->p[1], v, 3);
+        assert_int_equal(port_peek_batch(&g->p[1], v, 1, SIZE_MAX), 1);
+        expect_in(&v[0], 103, 3);
+        assert_int_equal(port_peek_batch(&g->p[1], v, 8, SIZE_MAX), 7);
+        for (int i = 0; i < 7; i++)
+                expect_in(&v[i], 103 + (size_t)i, 3 + i);
+        port_pop_batch(&g->p[1], v, 7);
+        assert_int_equal(port_peek_batch(&g->p[1], v, 8, 1000), -EAGAIN);
+        port_rx_leave(&g->p[1]);
+        assert_false(readable(&g->p[1]));
+        assert_int_equal(ring_tx_used(&g->p[0].tx), 0);
+}
+
+static void test_batch_by_bytes(void **state)
+{
+        struct rig  *g = *state;
+        struct iovec v[8];
+
+        for (int i = 0; i < 4; i++)
+                assert_int_equal(put(&g->p[0], 100, i), 0);
+        assert_int_equal(put(&g->p[0], PORT_MSG_MAX, 'x'), 0);
+        assert_int_equal(port_peek_batch(&g->p[1], v, 8, 0), 1); /* the first, whatever it is */
+        assert_int_equal(port_peek_batch(&g->p[1], v, 8, 299), 2);
+        assert_int_equal(port_peek_batch(&g->p[1], v, 8, 300), 3);
+        assert_int_equal(port_peek_batch(&g->p[1], v, 8, PORT_MSG_MAX), 4);
+        port_pop_batch(&g->p[1], v, 4);
+        assert_int_equal(port_peek_batch(&g->p[1], v, 8, 100), 1);
+        expect_in(&v[0], PORT_MSG_MAX, 'x');
+}
+
+/* Behind good messages a lie, or one that is empty: it shows when those are gone. */
+static void test_batch_before_a_lie(void **state)
+{
+        struct rig  *g = *state;
+        struct iovec v[8];
+        uint8_t     *to;
+
+        assert_int_equal(put(&g->p[0], 8, 'a'), 0);
+        assert_int_equal(put(&g->p[0], 8, 'b'), 0);
+        assert_int_equal(port_reserve(&g->p[0], 8, false, &to), 0);
+        port_commit(&g->p[0], 0, 0, true);
+        assert_int_equal(put(&g->p[0], 8, 'c'), 0);
+        assert_int_equal(port_peek_batch(&g->p[1], v, 8, 1000), 2);
+        port_pop_batch(&g->p[1], v, 2);
+        assert_int_equal(port_peek_batch(&g->p[1], v, 8, 1000), -EPROTO);
+}
+
+/* A writer who waits for room is woken once a batch. */
+static void test_batch_gives_room(void **state)
+{
+        struct rig  *g = *state;
+        struct iovec v[64];
+        int          n;
+
+        while (put(&g->p[0], 1000, 'x') == 0)
+                ;
+        assert_true(port_tx_prepare(&g->p[0]));
+        n = port_peek_batch(&g->p[1], v, 64, SIZE_MAX);
+        assert_int_equal(n, 64);
+        port_pop_batch(&g->p[1], v, 10); /* less than an eighth */
+        assert_int_equal(port_tx_sleep(&g->p[0], clock_now_ns() + NS_PER_MS), -ETIMEDOUT);
+        n = port_peek_batch(&g->p[1], v, 64, SIZE_MAX);
+        port_pop_batch(&g->p[1], v, (size_t)n);
+        assert_int_equal(port_tx_sleep(&g->p[0], CLOCK_NEVER), 0);
+        assert_int_equal(put(&g->p[0], 1000, 'y'), 0);
+}
+
 /* Wherever in the memory a full ring ends. */
 static void test_room_for_the_last(void **state)
 {
@@ -1120,6 +1247,11 @@ int main(void)
                 TEST(test_sizes),
                 TEST(test_sizes_of_records),
                 TEST(test_record_without_a_call),
+                TEST(test_one_flush_for_many),
+                TEST(test_batch),
+                TEST(test_batch_by_bytes),
+                TEST(test_batch_before_a_lie),
+                TEST(test_batch_gives_room),
                 TEST(test_room_for_the_last),
                 TEST(test_readable_for_something_else),
                 TEST(test_bytes_of_both_sides),

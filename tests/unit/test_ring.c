@@ -96,6 +96,28 @@ static void take(struct rig *g, size_t len, uint8_t fill)
         ring_rx_pop(&g->rx);
 }
 
+/* The next record after what is held already, likewise. Where it is. */
+static const uint8_t *expect_more(struct rig *g, size_t len, uint8_t fill)
+{
+        const uint8_t *p;
+        size_t         n;
+
+        assert_int_equal(ring_rx_peek_more(&g->rx, ANY, &p, &n), 0);
+        assert_int_equal(n, len);
+        assert_true(p >= g->mem && p + n <= g->mem + SIZE);
+        for (size_t i = 0; i < n; i++)
+                assert_int_equal(p[i], fill);
+        return p;
+}
+
+static int peek_more(struct rig *g)
+{
+        const uint8_t *p;
+        size_t         n;
+
+        return ring_rx_peek_more(&g->rx, ANY, &p, &n);
+}
+
 static int peek(struct rig *g)
 {
         const uint8_t *p;
@@ -164,6 +186,42 @@ static void test_commit_may_cut(void **state)
         assert_int_equal(put(g, 1, 'y'), 0);
         take(g, 9, 'x');
         take(g, 1, 'y');
+}
+
+static void add(struct rig *g, size_t len, uint8_t fill)
+{
+        uint8_t *p;
+
+        assert_int_equal(ring_tx_reserve(&g->tx, len, &p), 0);
+        memset(p, fill, len);
+        ring_tx_add(&g->tx, len);
+}
+
+static void test_several_are_published_at_once(void **state)
+{
+        struct rig *g = *state;
+        uint8_t    *p;
+
+        pass(g, SIZE - 32); /* a skip is among them */
+        add(g, 12, 'a');
+        add(g, 100, 'b');
+        assert_int_equal(g->ctl->head, SIZE - 32);
+        assert_int_equal(peek(g), -EAGAIN);
+        assert_int_equal(ring_tx_used(&g->tx), 32 + 104);
+        ring_tx_publish(&g->tx);
+        ring_tx_publish(&g->tx);
+        add(g, 1, 'c');
+        take(g, 12, 'a');
+        take(g, 100, 'b');
+        assert_int_equal(peek(g), -EAGAIN);
+        assert_int_equal(put(g, 1, 'd'), 0); /* with what was added before */
+        take(g, 1, 'c');
+        take(g, 1, 'd');
+        pass(g, 0);
+        for (uint64_t i = 0; i < SIZE / 64; i++)
+                add(g, 60, 'x');
+        assert_int_equal(ring_tx_reserve(&g->tx, 60, &p), -EAGAIN);
+        assert_int_equal(peek(g), -EAGAIN);
 }
 
 static void test_reader_sets_its_own_maximum(void **state)
@@ -351,6 +409,82 @@ static void test_wrap_at_every_place(void **state)
         }
 }
 
+/* -- several at once ------------------------------------------------------- */
+
+static void test_several_records_are_held(void **state)
+{
+        struct rig    *g = *state;
+        const uint8_t *second;
+
+        for (uint8_t i = 0; i < 4; i++)
+                assert_int_equal(put(g, 5 + i, i), 0);
+        expect(g, 5, 0);
+        second = expect_more(g, 6, 1);
+        expect_more(g, 7, 2);
+        expect(g, 5, 0); /* from the beginning */
+        expect_more(g, 6, 1);
+        expect_more(g, 7, 2);
+        expect_more(g, 8, 3);
+        assert_int_equal(peek_more(g), -EAGAIN);
+        ring_rx_pop_to(&g->rx, second, 6);
+        assert_int_equal(g->rx.tail, 32);
+        expect(g, 7, 2);
+        expect_more(g, 8, 3);
+        ring_rx_pop(&g->rx); /* both */
+        assert_int_equal(peek(g), -EAGAIN);
+}
+
+/* What is put while records are held is seen when those are gone. */
+static void test_no_new_look_while_some_are_held(void **state)
+{
+        struct rig *g = *state;
+
+        assert_int_equal(put(g, 1, 'a'), 0);
+        expect(g, 1, 'a');
+        assert_int_equal(put(g, 1, 'b'), 0);
+        assert_int_equal(peek_more(g), -EAGAIN);
+        ring_rx_pop(&g->rx);
+        take(g, 1, 'b');
+}
+
+static void test_several_around_the_end(void **state)
+{
+        struct rig    *g = *state;
+        const uint8_t *p;
+
+        pass(g, SIZE - 32);
+        assert_int_equal(put(g, 12, 'a'), 0);
+        assert_int_equal(put(g, 13, 'b'), 0); /* behind a skip */
+        assert_int_equal(put(g, 12, 'c'), 0);
+        expect(g, 12, 'a');
+        p = expect_more(g, 13, 'b');
+        expect_more(g, 12, 'c');
+        ring_rx_pop_to(&g->rx, p, 13);
+        assert_int_equal(g->rx.tail, SIZE + 24);
+        take(g, 12, 'c');
+        assert_int_equal(peek(g), -EAGAIN);
+}
+
+/* All that a ring holds, from wherever it begins; the room comes back at once. */
+static void test_a_whole_ring_at_once(void **state)
+{
+        struct rig    *g = *state;
+        const uint8_t *p = NULL;
+
+        for (uint64_t at = 0; at < SIZE; at += 64) {
+                pass(g, SIZE + at);
+                for (uint64_t i = 0; i < SIZE / 64; i++)
+                        assert_int_equal(put(g, 60, 'x'), 0);
+                expect(g, 60, 'x');
+                for (uint64_t i = 1; i < SIZE / 64; i++)
+                        p = expect_more(g, 60, 'x');
+                assert_int_equal(peek_more(g), -EAGAIN);
+                assert_true(ring_rx_pop_to(&g->rx, p, 60));
+                assert_int_equal(g->rx.tail, g->tx.head);
+                assert_int_equal(ring_tx_used(&g->tx), 0);
+        }
+}
+
 /* Random traffic against a queue of lengths; what is full and what fits is checked by the bytes in use. */
 static void test_random_traffic(void **state)
 {
@@ -453,6 +587,25 @@ static void test_lies_about_the_length(void **state)
         }
 }
 
+/* Behind records that are good: these can be taken, and the lie stays one. */
+static void test_lies_behind_others(void **state)
+{
+        struct rig    *g   = *state;
+        const uint32_t lie = 4096;
+
+        assert_int_equal(put(g, 4, 'a'), 0);
+        assert_int_equal(put(g, 4, 'b'), 0);
+        assert_int_equal(put(g, 4, 'c'), 0);
+        memcpy(g->mem + 16, &lie, 4); /* instead of 'c' */
+        expect(g, 4, 'a');
+        expect_more(g, 4, 'b');
+        assert_int_equal(peek_more(g), -EPROTO);
+        assert_int_equal(peek_more(g), -EPROTO);
+        ring_rx_pop(&g->rx);
+        assert_int_equal(g->rx.tail, 16);
+        assert_int_equal(peek(g), -EPROTO);
+}
+
 /* Published bytes that would make the record run over the end of the memory. */
 static void test_length_over_the_end(void **state)
 {
@@ -552,6 +705,22 @@ static void scribble(struct rig *g, uint64_t *seed)
         }
 }
 
+/* One more record, maybe changed under our eyes. */
+static uint64_t read_more(struct rig *g, uint64_t *seed)
+{
+        const uint8_t *p;
+        size_t         n;
+
+        if (random_below(seed, 4) == 0)
+                scribble(g, seed);
+        if (ring_rx_peek_more(&g->rx, ANY, &p, &n) < 0)
+                return 0;
+        assert_true(n <= SIZE && p >= g->mem && p + n <= g->mem + SIZE);
+        if (random_below(seed, 4) == 0)
+                ring_rx_pop_to(&g->rx, p, n);
+        return n > 0 ? (uint64_t)p[0] + p[n - 1] : 0;
+}
+
 /* Reads and writes every byte that the ring offers: the guard pages are the judge. */
 static void test_nothing_leads_outside(void **state)
 {
@@ -570,6 +739,8 @@ static void test_nothing_leads_outside(void **state)
                         assert_true(n <= SIZE && p >= g->mem && p + n <= g->mem + SIZE);
                         for (size_t k = 0; k < n; k += 61)
                                 sum += p[k];
+                        for (int more = i % 4; more > 0; more--)
+                                sum += read_more(g, &seed);
                         ring_rx_pop(&g->rx);
                 }
                 (void)ring_rx_ready(&g->rx);
@@ -578,7 +749,10 @@ static void test_nothing_leads_outside(void **state)
                 if (ring_tx_reserve(&g->tx, len, &to) == 0) {
                         assert_true(to >= g->mem && to + len <= g->mem + SIZE);
                         memset(to, i, len);
-                        ring_tx_commit(&g->tx, len);
+                        if (i % 3 == 0)
+                                ring_tx_add(&g->tx, len);
+                        else
+                                ring_tx_commit(&g->tx, len);
                 }
                 if (i % 1000 == 0)
                         join(g);
@@ -594,6 +768,7 @@ int main(void)
                 TEST(test_one_record),
                 TEST(test_empty_record),
                 TEST(test_commit_may_cut),
+                TEST(test_several_are_published_at_once),
                 TEST(test_reader_sets_its_own_maximum),
                 TEST(test_skip_fills_the_end),
                 TEST(test_record_may_end_at_the_end),
@@ -606,10 +781,15 @@ int main(void)
                 TEST(test_too_long),
                 TEST(test_longest_fits_from_everywhere),
                 TEST(test_wrap_at_every_place),
+                TEST(test_several_records_are_held),
+                TEST(test_no_new_look_while_some_are_held),
+                TEST(test_several_around_the_end),
+                TEST(test_a_whole_ring_at_once),
                 TEST(test_random_traffic),
                 TEST(test_lies_about_the_head),
                 TEST(test_lies_about_the_front),
                 TEST(test_lies_about_the_length),
+                TEST(test_lies_behind_others),
                 TEST(test_length_over_the_end),
                 TEST(test_lies_about_skips),
                 TEST(test_lies_about_the_tail),

@@ -13,6 +13,7 @@
 #include "crypt/suite.h"
 #include "dev/dealloc.h"
 #include "dev/inbox.h"
+#include "crypt/crc32.h"
 #include "dev/outbox.h"
 #include "dev/process.h"
 #include "dev/shelf.h"
@@ -73,19 +74,51 @@ static bool is_taken_at_once(const Irm__FlowUp *m, const struct flow_data *data)
         return data != NULL && !m->hold && m->data.len <= data->recv_size;
 }
 
-static int fill_boxes(struct flow *f, const Irm__FlowUp *m, const struct flow_data *data)
+/* What becomes of a packet on the way: nothing on this host, or if the application does not mind damage. */
+static enum inbox_kind kind_of(const Irm__FlowUp *m)
 {
-        bool   sealed = m->suite != SUITE_PLAIN;
-        size_t first  = is_taken_at_once(m, data) ? 0 : m->data.len;
+        if (m->suite != SUITE_PLAIN)
+                return INBOX_SEALED;
+        return m->packet_max != 0 && m->qos != NULL && m->qos->ber == 0 ? INBOX_SUMMED : INBOX_PLAIN;
+}
+
+static size_t overhead_of(enum inbox_kind kind)
+{
+        switch (kind) {
+        case INBOX_SEALED: return RECORD_OVERHEAD;
+        case INBOX_SUMMED: return CRC32_LEN;
+        default: return 0;
+        }
+}
+
+/* Both halves, with @first bytes of first data to be read like a message. */
+static int fill_boxes(struct flow *f, const Irm__FlowUp *m, size_t first)
+{
+        enum inbox_kind kind   = kind_of(m);
+        bool            sealed = kind == INBOX_SEALED;
 
         f->suite = m->suite;
-        if (sealed)
-                f->out = outbox_create(m->send_secret.data);
-        if (sealed || first > 0)
-                f->in = inbox_create(sealed ? m->recv_secret.data : NULL, m->data.data, first, m->hold);
-        if ((sealed && f->out == NULL) || ((sealed || first > 0) && f->in == NULL))
+        if (kind != INBOX_PLAIN)
+                f->out = outbox_create(sealed ? m->send_secret.data : NULL);
+        if (kind != INBOX_PLAIN || first > 0)
+                f->in = inbox_create(kind, sealed ? m->recv_secret.data : NULL, m->data.data, first, m->hold);
+        if ((kind != INBOX_PLAIN && f->out == NULL) || ((kind != INBOX_PLAIN || first > 0) && f->in == NULL))
                 return -ENOMEM;
         return 0;
+}
+
+/* A message is a packet. */
+static int fill_raw(struct flow *f, const Irm__FlowUp *m, const struct flow_data *data)
+{
+        size_t overhead = overhead_of(kind_of(m));
+
+        f->max_message = PORT_MSG_MAX;
+        if (m->packet_max != 0 && m->packet_max < PORT_MSG_MAX + overhead) {
+                if (m->packet_max <= overhead)
+                        return -EPROTO;
+                f->max_message = m->packet_max - overhead;
+        }
+        return fill_boxes(f, m, is_taken_at_once(m, data) ? 0 : m->data.len);
 }
 
 static bool has_frct(const Irm__FlowUp *m)
@@ -97,7 +130,7 @@ static bool has_frct(const Irm__FlowUp *m)
 static size_t packet_of(const Irm__FlowUp *m)
 {
         size_t max    = m->packet_max < PORT_MSG_MAX ? m->packet_max : PORT_MSG_MAX - 1;
-        size_t record = m->suite == SUITE_PLAIN ? 0 : RECORD_OVERHEAD;
+        size_t record = overhead_of(kind_of(m));
 
         return max < FRCT_PACKET_MIN + record ? 0 : max - record;
 }
@@ -119,16 +152,12 @@ static int fill_stream(struct flow *f, const Irm__FlowUp *m, const struct flow_d
         if (conf.frct.packet == 0 ||
             getrandom(&conf.frct.seed, sizeof(conf.frct.seed), 0) != sizeof(conf.frct.seed))
                 return -EPROTO;
-        if (m->suite != SUITE_PLAIN) {
-                f->out = outbox_create(m->send_secret.data);
-                f->in  = inbox_create(m->recv_secret.data, NULL, 0, false);
-                if (f->out == NULL || f->in == NULL)
-                        return -ENOMEM;
-        }
-        conf.out  = f->out;
-        conf.in   = f->in;
-        f->suite  = m->suite;
-        f->stream = stream_create(&conf);
+        if (fill_boxes(f, m, 0) < 0)
+                return -ENOMEM;
+        conf.out       = f->out;
+        conf.in        = f->in;
+        f->max_message = FRCT_MESSAGE_MAX;
+        f->stream      = stream_create(&conf);
         return f->stream == NULL ? -ENOMEM : 0;
 }
 
@@ -142,7 +171,7 @@ static int read_flow_up(struct flow *f, const Irm__FlowUp *m, const struct flow_
                 r = -EPROTO;
         if (r < 0)
                 return r;
-        return has_frct(m) ? fill_stream(f, m, data) : fill_boxes(f, m, data);
+        return has_frct(m) ? fill_stream(f, m, data) : fill_raw(f, m, data);
 }
 
 static int read_answer(const struct answer *ans, size_t n_fds, struct rpc *rpc, const struct flow_data *data,

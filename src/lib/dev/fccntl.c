@@ -81,7 +81,7 @@ static void get_info(const struct slot *s, struct flow_info *info)
         memset(info, 0, sizeof(*info));
         (void)str_copy(info->layer, sizeof(info->layer), s->flow->layer);
         (void)str_copy(info->ipcp_type, sizeof(info->ipcp_type), pb_ipcp_type_name(s->flow->ipcp_type));
-        info->max_message = s->stream != NULL ? FRCT_MESSAGE_MAX : PORT_MSG_MAX;
+        info->max_message = (uint32_t)s->max_message;
         info->flow_id     = s->flow->id;
 }
 

@@ -7,6 +7,7 @@
 #include <ouroboros/errno.h>
 
 #include "base/clock.h"
+#include "crypt/crc32.h"
 #include "crypt/secret.h"
 
 /* Records that are no message, in one visit: a peer who sends nothing else must not keep us. */
@@ -16,7 +17,7 @@
 
 /* Where records are opened. Large: its pages come with their first use. */
 struct desk {
-        struct record_rx *records;
+        struct record_rx *records; /* NULL: checksums */
         alignas(64) uint8_t sealed[SEALED_MAX];
         alignas(64) uint8_t plain[PORT_MSG_MAX];
 };
@@ -54,22 +55,23 @@ static struct desk *desk_create(const uint8_t *secret)
 
         if (d == NULL)
                 return NULL;
-        d->records = record_rx_create(secret);
-        if (d->records != NULL)
+        d->records = secret != NULL ? record_rx_create(secret) : NULL;
+        if (secret == NULL || d->records != NULL)
                 return d;
         free(d);
         return NULL;
 }
 
-struct inbox *inbox_create(const uint8_t *secret, const void *first, size_t first_len, bool hold)
+struct inbox *inbox_create(enum inbox_kind kind, const uint8_t *secret, const void *first, size_t first_len,
+                           bool hold)
 {
         struct inbox *in = calloc(1, sizeof(*in));
 
         if (in == NULL)
                 return NULL;
-        if (secret != NULL)
+        if (kind != INBOX_PLAIN)
                 in->desk = desk_create(secret);
-        if (take_first(in, first, first_len, hold) && (secret == NULL || in->desk != NULL))
+        if (take_first(in, first, first_len, hold) && (kind == INBOX_PLAIN || in->desk != NULL))
                 return in;
         inbox_destroy(in);
         return NULL;
@@ -90,7 +92,8 @@ void inbox_destroy(struct inbox *in)
                 return;
         forget_first(in);
         if (in->desk != NULL) {
-                record_rx_destroy(in->desk->records);
+                if (in->desk->records != NULL)
+                        record_rx_destroy(in->desk->records);
                 secret_wipe(in->desk->plain, in->soiled);
                 free(in->desk);
         }
@@ -153,9 +156,16 @@ struct room {
         size_t   size;
 };
 
-/* An end that no record has announced may be anybody's. */
+static bool is_sealed(const struct inbox *in)
+{
+        return in->desk != NULL && in->desk->records != NULL;
+}
+
+/* An end that no record has announced may be anybody's; where there are no records it is taken as it comes. */
 static int end_of(const struct inbox *in, int r)
 {
+        if (!is_sealed(in))
+                return r;
         if (r == -ENODATA || r == -EFLOWDOWN)
                 return in->closed ? -ENODATA : -EFLOWDOWN;
         return r;
@@ -164,7 +174,7 @@ static int end_of(const struct inbox *in, int r)
 /* A record of @type was opened. */
 static void learn(struct inbox *in, struct port *p, enum record_type type)
 {
-        in->confirmed = true;
+        in->confirmed = is_sealed(in);
         in->held      = false;
         in->closed    = in->closed || type == RECORD_CLOSE;
         p->extra      = in->first != NULL;
@@ -183,6 +193,22 @@ static ssize_t keep(struct inbox *in, struct port *p, size_t n, bool straight)
         return 0;
 }
 
+/* What record_open() does, for a checksum. */
+static ptrdiff_t check_sum(const uint8_t *packet, size_t len, uint8_t *out)
+{
+        if (!crc32_ok(packet, len))
+                return -EBADMSG;
+        memcpy(out, packet, len - CRC32_LEN);
+        return (ptrdiff_t)(len - CRC32_LEN);
+}
+
+static ptrdiff_t open_packet(struct desk *d, size_t len, uint8_t *out, enum record_type *type)
+{
+        if (d->records == NULL)
+                return check_sum(d->sealed, len, out);
+        return record_open(d->records, d->sealed, len, clock_coarse_ns(), out, type);
+}
+
 /*
  * Opens the oldest record, to @room if the whole message fits and is the next. More than 0: it is there, that
  * long. 0: look again, the message is at hand or it was none. Nothing of a record is looked at in the ring but
@@ -190,7 +216,8 @@ static ssize_t keep(struct inbox *in, struct port *p, size_t n, bool straight)
  */
 static ssize_t open_one(struct inbox *in, struct port *p, struct room room)
 {
-        enum record_type type = RECORD_DATA;
+        enum record_type type     = RECORD_DATA;
+        size_t           overhead = is_sealed(in) ? RECORD_OVERHEAD : CRC32_LEN;
         const uint8_t   *rec;
         size_t           len;
         bool             straight;
@@ -198,15 +225,15 @@ static ssize_t open_one(struct inbox *in, struct port *p, struct room room)
         int              r = port_look(p, &rec, &len);
 
         if (r < 0) {
-                record_rx_expire(in->desk->records, clock_coarse_ns());
+                if (is_sealed(in))
+                        record_rx_expire(in->desk->records, clock_coarse_ns());
                 return end_of(in, r);
         }
         if (len > SEALED_MAX)
                 return -EPROTO;
         memcpy(in->desk->sealed, rec, len);
-        straight = !in->held && len > RECORD_OVERHEAD && len - RECORD_OVERHEAD <= room.size;
-        n        = record_open(in->desk->records, in->desk->sealed, len, clock_coarse_ns(),
-                        straight ? room.buf : in->desk->plain, &type);
+        straight = !in->held && len > overhead && len - overhead <= room.size;
+        n        = open_packet(in->desk, len, straight ? room.buf : in->desk->plain, &type);
         if (n >= 0) {
                 learn(in, p, type);
                 if (!straight && (size_t)n > in->soiled)
@@ -271,7 +298,7 @@ static bool has_news(struct inbox *in, struct port *p)
                 r = port_look(p, &rec, &len);
                 if (r == -EAGAIN)
                         return false;
-                if (r < 0 || rec[0] == RECORD_DATA)
+                if (r < 0 || !is_sealed(in) || rec[0] == RECORD_DATA)
                         return true;
                 if (open_one(in, p, (struct room){NULL, 0}) < 0)
                         return true;

@@ -1,13 +1,14 @@
 /*
  * inbox.h - what is read of a flow beside the plain messages in its ring: what the peer sent with the flow
- * itself (first data), and the records of an encrypted flow. A plain flow without first data has none.
+ * itself (first data), and the records of an encrypted flow, or packets with a checksum (crypt/crc32.h). A plain flow without
+ * these has none.
  *
  * A record is copied out of the ring and then opened, into the reader's buffer if that has room for all of it,
  * else into memory of the inbox, from where it is read in parts. It stays in the ring until its message was
  * read to the end, so that the descriptor stays readable. First data lies in front of the ring, and says so to
  * the port (`extra`).
  *
- * Records that are forged or replayed are dropped, keepalives are taken, without a word: none of them ends a
+ * Records that are forged or replayed, and packets that are damaged, are dropped, keepalives are taken, without a word: none of them ends a
  * read. A record that only looks like a message makes the descriptor readable all the same; whoever opens
  * it learns better.
  *
@@ -29,12 +30,19 @@
 
 struct inbox; /* private to inbox.c */
 
+enum inbox_kind {
+        INBOX_PLAIN,  /* messages as they are; here for first data only */
+        INBOX_SUMMED, /* with checksums                                 */
+        INBOX_SEALED
+};
+
 /*
- * For records sealed with @secret, NULL for a plain flow. Both that and @first, @first_len bytes or none, are
+ * For records sealed with @secret, which is NULL for another kind. Both that and @first, @first_len bytes or none, are
  * copied. @hold: the first data is to be read once a record was opened, which proves the peer live. NULL: out
  * of memory.
  */
-struct inbox *inbox_create(const uint8_t *secret, const void *first, size_t first_len, bool hold);
+struct inbox *inbox_create(enum inbox_kind kind, const uint8_t *secret, const void *first, size_t first_len,
+                           bool hold);
 
 /* Wipes everything. Takes NULL. */
 void inbox_destroy(struct inbox *in);

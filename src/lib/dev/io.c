@@ -49,6 +49,8 @@ static int send_message(struct slot *s, const void *buf, size_t count)
 {
         if (atomic_load_explicit(&s->broken, memory_order_relaxed))
                 return -EFLOWDOWN;
+        if (count > s->max_message)
+                return -EMSGSIZE;
         if (s->out != NULL)
                 return outbox_write(s->out, &s->port, buf, count);
         return port_write(&s->port, buf, count);

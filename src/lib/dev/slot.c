@@ -83,14 +83,15 @@ static void become_open(struct slot *s, struct flow *flow, const struct port *po
 {
         lane_reset(&s->tx);
         lane_reset(&s->rx);
-        s->port   = *port;
-        s->flow   = flow;
-        s->out    = flow->out;
-        s->in     = flow->in;
-        s->stream = NULL;
-        s->front  = -1;
-        s->ask    = NULL;
-        s->flags  = FLOWFDEFAULT;
+        s->port        = *port;
+        s->flow        = flow;
+        s->out         = flow->out;
+        s->in          = flow->in;
+        s->stream      = NULL;
+        s->front       = -1;
+        s->max_message = flow->max_message;
+        s->ask         = NULL;
+        s->flags       = FLOWFDEFAULT;
         atomic_store(&s->broken, false);
         s->state = SLOT_OPEN;
 }

@@ -53,6 +53,7 @@ struct flow {
         bool           authenticated; /* the peer, by certificate                   */
         uint32_t       suite;         /* enum suite                                 */
         uint8_t        fingerprint[FLOW_FINGERPRINT_SIZE];
+        size_t         max_message;
         struct outbox *out;    /* NULL: plain                                          */
         struct inbox  *in;     /* NULL: plain, and no first data came                  */
         struct stream *stream; /* NULL: no FRCT, as the flow is not in order or direct */
@@ -81,6 +82,7 @@ struct slot {
         struct ask  *ask;        /* pending: the question to irmd                            */
         atomic_bool  broken;     /* the peer broke its promises; set with either, never undone */
 
+        size_t         max_message;
         struct outbox *out; /* of the flow, under the lock of tx                               */
         struct inbox  *in;  /* under the lock of rx; given up when there is only the ring left */
 

@@ -219,7 +219,7 @@ static int put_sealed(const struct stream *s, int64_t now_ns)
         size_t   n;
         int      r;
 
-        r = port_reserve(s->port, s->packet + RECORD_OVERHEAD, false,
+        r = port_reserve(s->port, s->packet + outbox_overhead(s->out), false,
                          &to); /* only to see whether there is room */
         if (r < 0)
                 return r;

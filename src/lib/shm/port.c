@@ -271,6 +271,18 @@ void port_commit(struct port *p, size_t len, size_t payload, bool wakes)
                 call_reader(p);
 }
 
+void port_add(struct port *p, size_t len, size_t payload)
+{
+        p->tx.bytes += payload;
+        ring_tx_add(&p->tx, len);
+}
+
+void port_flush(struct port *p)
+{
+        ring_tx_publish(&p->tx);
+        call_reader(p);
+}
+
 bool port_tx_prepare(struct port *p)
 {
         uint64_t seen = port_tx_seen(p);
@@ -350,6 +362,31 @@ static void give_room(struct port *p)
 void port_pop(struct port *p)
 {
         if (ring_rx_pop(&p->rx))
+                give_room(p);
+}
+
+int port_peek_batch(struct port *p, struct iovec *v, size_t n, size_t bytes)
+{
+        const uint8_t *at;
+        size_t         len, sum;
+        int            i = 0;
+        int            r = port_peek(p, &at, &len);
+
+        if (r < 0)
+                return r;
+        sum = len;
+        do {
+                v[i++] = (struct iovec){.iov_base = (void *)at, .iov_len = len};
+                if ((size_t)i == n || ring_rx_peek_more(&p->rx, PORT_RECORD_MAX, &at, &len) < 0)
+                        break; /* a lie shows when it is the oldest */
+                sum += len;
+        } while (len > 0 && sum <= bytes);
+        return i;
+}
+
+void port_pop_batch(struct port *p, const struct iovec *v, size_t n)
+{
+        if (ring_rx_pop_to(&p->rx, v[n - 1].iov_base, v[n - 1].iov_len))
                 give_room(p);
 }
 

@@ -24,6 +24,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
+#include <sys/uio.h>
 
 #include "shm/ring.h"
 
@@ -142,6 +143,13 @@ int port_reserve(struct port *p, size_t len, bool last, uint8_t **to);
  */
 void port_commit(struct port *p, size_t len, size_t payload, bool wakes);
 
+/*
+ * The same for many: port_add() ends a record, and port_flush() publishes all that were added and wakes the
+ * reader, with one look at his word.
+ */
+void port_add(struct port *p, size_t len, size_t payload);
+void port_flush(struct port *p);
+
 /* Announces a wait for room. True: still none, sleep with port_tx_sleep() after unlocking. */
 bool port_tx_prepare(struct port *p);
 
@@ -186,6 +194,15 @@ static inline int port_look(struct port *p, const uint8_t **buf, size_t *len)
 
 /* Takes it. */
 void port_pop(struct port *p);
+
+/*
+ * The oldest messages at once: up to @n of them, and of @bytes together unless the first has more. Returns how
+ * many, at least 1; -EAGAIN, -EPROTO. Their bytes stay in the ring, where the peer may alter them.
+ */
+int port_peek_batch(struct port *p, struct iovec *v, size_t n, size_t bytes);
+
+/* Takes the first @n (at least 1) of those in @v. */
+void port_pop_batch(struct port *p, const struct iovec *v, size_t n);
 
 /*
  * Waiting for a message, inside: port_rx_prepare() announces it; if it returns true there is still nothing,

@@ -110,12 +110,14 @@ FOR_WRITING static void fetch_ahead(const struct ring_tx *t, uint64_t from)
                 __builtin_prefetch(t->mem + (from & (t->size - 1)), 1);
 }
 
-void ring_tx_commit(struct ring_tx *t, size_t len)
+static inline void end_record(struct ring_tx *t, size_t len)
 {
-        uint64_t from = t->head;
-
-        put_len(t, from, (uint32_t)len);
+        put_len(t, t->head, (uint32_t)len);
         t->head += ring_record(len);
+}
+
+static inline void publish(struct ring_tx *t)
+{
         /*
          * Next to the position: stores are seen in order, and one to this line before the record's last would
          * fetch it from the consumer twice.
@@ -123,7 +125,28 @@ void ring_tx_commit(struct ring_tx *t, size_t len)
         atomic_store_explicit(&t->ctl->bytes, t->bytes, memory_order_relaxed);
         /* Release: the record is whole before it can be seen. Pairs with the acquire in rx_refresh(). */
         atomic_store_explicit(&t->ctl->head, t->head, memory_order_release);
+}
+
+void ring_tx_commit(struct ring_tx *t, size_t len)
+{
+        uint64_t from = t->head;
+
+        end_record(t, len);
+        publish(t);
         fetch_ahead(t, from);
+}
+
+void ring_tx_add(struct ring_tx *t, size_t len)
+{
+        uint64_t from = t->head;
+
+        end_record(t, len);
+        fetch_ahead(t, from);
+}
+
+void ring_tx_publish(struct ring_tx *t)
+{
+        publish(t);
 }
 
 uint64_t ring_tx_used(const struct ring_tx *t)
@@ -167,31 +190,37 @@ static uint32_t get_len(const struct ring_rx *r, uint64_t pos)
         return *(const volatile uint32_t *)(const void *)(r->mem + (pos & (r->size - 1)));
 }
 
-int ring_rx_peek(struct ring_rx *r, size_t max, const uint8_t **p, size_t *len)
+/* The record at @pos, which is before the head. */
+static inline int give(struct ring_rx *r, uint64_t pos, size_t max, const uint8_t **p, size_t *len)
 {
-        uint64_t tail;
+        uint32_t n = get_len(r, pos);
         uint64_t at;
-        uint32_t n;
 
-        if (r->tail == r->head && !rx_refresh(r))
-                return -EPROTO;
-        tail = r->tail;
-        if (tail == r->head)
-                return -EAGAIN;
-        n = get_len(r, tail);
         if (n == RING_SKIP) {
-                tail += r->size - (tail & (r->size - 1));
-                if (tail >= r->head) /* a record is published together with the skip before it */
+                pos += r->size - (pos & (r->size - 1));
+                if (pos >= r->head) /* a record is published together with the skip before it */
                         return -EPROTO;
-                n = get_len(r, tail);
+                n = get_len(r, pos);
         }
-        at = tail & (r->size - 1);
-        if (n > max || ring_record(n) > r->head - tail || at + ring_record(n) > r->size)
+        at = pos & (r->size - 1);
+        if (n > max || ring_record(n) > r->head - pos || at + ring_record(n) > r->size)
                 return -EPROTO;
-        r->next = tail + ring_record(n);
+        r->next = pos + ring_record(n);
         *p      = r->mem + at + sizeof(uint32_t);
         *len    = n;
         return 0;
+}
+
+int ring_rx_peek(struct ring_rx *r, size_t max, const uint8_t **p, size_t *len)
+{
+        if (r->tail == r->head && !rx_refresh(r))
+                return -EPROTO;
+        return r->tail == r->head ? -EAGAIN : give(r, r->tail, max, p, len);
+}
+
+int ring_rx_peek_more(struct ring_rx *r, size_t max, const uint8_t **p, size_t *len)
+{
+        return r->next == r->head ? -EAGAIN : give(r, r->next, max, p, len);
 }
 
 bool ring_rx_publish(struct ring_rx *r)
@@ -211,6 +240,15 @@ bool ring_rx_pop(struct ring_rx *r)
         r->tail = r->next;
         /* Room is given back in eighths: a store to a line that the producer reads is dear. */
         return r->tail - r->tail_published >= r->size / 8 && ring_rx_publish(r);
+}
+
+/* Between the tail and where the record ends lies one lap at most, and never nothing. */
+bool ring_rx_pop_to(struct ring_rx *r, const uint8_t *p, size_t len)
+{
+        uint64_t end = (uint64_t)(p - r->mem) - sizeof(uint32_t) + ring_record(len);
+
+        r->next = r->tail + 1 + ((end - r->tail - 1) & (r->size - 1));
+        return ring_rx_pop(r);
 }
 
 bool ring_rx_ready(struct ring_rx *r)

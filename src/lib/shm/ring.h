@@ -71,7 +71,7 @@ struct ring_rx {
         uint64_t         tail;
         uint64_t         tail_published;
         uint64_t         head; /* as last seen */
-        uint64_t         next; /* end of the record that ring_rx_peek() gave */
+        uint64_t         next; /* end of the last record that was given */
 };
 
 /*
@@ -116,6 +116,13 @@ int ring_tx_reserve(struct ring_tx *t, size_t len, uint8_t **p);
 /* Publishes the reserved record, cut to @len, which is not more than was reserved. */
 void ring_tx_commit(struct ring_tx *t, size_t len);
 
+/*
+ * The same, but it is not published before ring_tx_publish(): several with one store to the line that both
+ * sides look at.
+ */
+void ring_tx_add(struct ring_tx *t, size_t len);
+void ring_tx_publish(struct ring_tx *t);
+
 /* Bytes (records with their padding) that the consumer has not published as taken. */
 uint64_t ring_tx_used(const struct ring_tx *t);
 
@@ -126,10 +133,19 @@ uint64_t ring_tx_used(const struct ring_tx *t);
 int ring_rx_peek(struct ring_rx *r, size_t max, const uint8_t **p, size_t *len);
 
 /*
- * Takes the record that ring_rx_peek() gave. True when the room was published, that is when a waiting
- * producer should be looked for.
+ * After ring_rx_peek(): the record behind the last that was given, so that several are held at once. Only what
+ * the last look at the producer has shown: -EAGAIN says nothing of what came since.
+ */
+int ring_rx_peek_more(struct ring_rx *r, size_t max, const uint8_t **p, size_t *len);
+
+/*
+ * Takes what ring_rx_peek() and ring_rx_peek_more() gave. True when the room was published, that is when a
+ * waiting producer should be looked for.
  */
 bool ring_rx_pop(struct ring_rx *r);
+
+/* The same, but only up to the record of @len at @p, which was given, and with it. */
+bool ring_rx_pop_to(struct ring_rx *r, const uint8_t *p, size_t len);
 
 /* Publishes all room. True when there was any to publish. */
 bool ring_rx_publish(struct ring_rx *r);

@@ -1,0 +1,7 @@
+#include "ipcpd/common/shim.h"
+#include "ipcpd/eth/eth.h"
+
+int main(int argc, char *argv[])
+{
+        return shim_main(&eth_llc_link, argc, argv);
+}
