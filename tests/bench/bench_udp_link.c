@@ -1,11 +1,12 @@
 /*
- * bench_udp_link.c - what the UDP link makes of small packets: packets per second from one process to another, by a plain program
- * (sendmmsg and recvmmsg of 64 datagrams each, no offload) and by the link. What counts is what arrives.
+ * bench_udp_link.c - what the UDP link makes of small packets: packets per second from one process to
+ * another, by a plain program (sendmmsg and recvmmsg of 64 datagrams each, no offload) and by the link. What
+ * counts is what arrives.
  *
  *     bench_udp_link [bytes of a packet [slices of 200 ms [veth]]]
  *
- * The two take turns, a slice each, so that a machine whose speed changes changes it for both. Over loopback, or (veth; needs the
- * right to make namespaces, and ip(8)) between two network namespaces.
+ * The two take turns, a slice each, so that a machine whose speed changes changes it for both. Over loopback,
+ * or (veth; needs the right to make namespaces, and ip(8)) between two network namespaces.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -103,8 +104,12 @@ static void plain_send(int64_t until_ns)
                 msgs[i].msg_hdr = (struct msghdr){
                         .msg_name = &to, .msg_namelen = sizeof(to), .msg_iov = &iov[i], .msg_iovlen = 1};
         }
-        while (clock_now_ns() < until_ns)
-                shared->sent += (unsigned)sendmmsg(fd, msgs, BATCH, 0);
+        while (clock_now_ns() < until_ns) {
+                int n = sendmmsg(fd, msgs, BATCH, 0);
+
+                if (n > 0)
+                        shared->sent += (unsigned)n;
+        }
         close(fd);
 }
 

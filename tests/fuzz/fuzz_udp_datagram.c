@@ -1,6 +1,7 @@
 /*
- * fuzz_udp_datagram.c - what the UDP link hands up of any datagram, from any address, cut into pieces of any length: every byte once, in
- * order, but those of pieces that are too short; and addresses are written back as the same bytes.
+ * fuzz_udp_datagram.c - what the UDP link hands up of any datagram, from any address, cut into pieces of any
+ * length: every byte once, in order, but those of pieces that are too short; and addresses are written back
+ * as the same bytes.
  *
  * Input: family 1, address 16, port 2, scope 1, segment 2, then the datagram.
  */

@@ -33,6 +33,7 @@ KINDS = ["eth-dix", "eth-llc", "udp4", "udp6"]
 ONE_OF_EACH = ["eth-dix", "udp4"]
 POLICIES = {"plain": None, "authenticated": "disabled\n", "encrypted": "suite = x25519\n"}
 SO_RCVBUFFORCE = 33
+IPV6_MTU_MIN = 1280
 PACKET_OUTGOING, ETH_P_ALL = 4, 3
 
 
@@ -122,11 +123,13 @@ class Host(o7s.Instance):
         """The interface, which is there, gets its addresses and is up."""
         port = Port(wire, self.number, dev)
         with entered(self.space):
-            for name in ("lo", dev):
-                with open("/proc/sys/net/ipv6/conf/%s/disable_ipv6" % name, "w", encoding="ascii") as knob:
-                    knob.write("0")
-        batch(self.space, "link set %s address %s mtu %d up" % (dev, port.mac, wire.mtu),
-              "addr add %s/24 dev %s" % (port.udp4, dev), "addr add %s/64 dev %s nodad" % (port.udp6, dev))
+            for knob in ("lo/disable_ipv6", dev + "/accept_dad", dev + "/disable_ipv6"):
+                with open("/proc/sys/net/ipv6/conf/" + knob, "w", encoding="ascii") as file:
+                    file.write("0")
+        commands = ["link set %s address %s mtu %d up" % (dev, port.mac, wire.mtu), "addr add %s/24 dev %s" % (port.udp4, dev)]
+        if wire.mtu >= IPV6_MTU_MIN:
+            commands.append("addr add %s/64 dev %s nodad" % (port.udp6, dev))
+        batch(self.space, *commands)
         self.ports[dev] = port
         wire.ports.append(port)
         return port
@@ -272,7 +275,7 @@ class Net:
         return self.spaces[-1]
 
     def host(self, start=True, **how):
-        how.setdefault("drop_to", o7s.pwd.getpwuid(0) if os.environ.get("O7S_NET_AS_ROOT") else self.user)
+        how.setdefault("drop_to", self.user)
         host = Host(self.build, self._space(), len(self.hosts) + 1, **how)
         self.hosts.append(host)
         return host.start() if start else host
@@ -281,8 +284,10 @@ class Net:
         self.wires.append(Wire(len(self.wires) + 1, mtu))
         return self.wires[-1]
 
-    def cable(self, a, b, dev="eth0", mtu=1500):
-        wire = self._wire(mtu)
+    def cable(self, a, b, dev="eth0", mtu=1500, wire=None):
+        """@wire: one whose interfaces have gone; the new ones have the same addresses."""
+        wire = wire or self._wire(mtu)
+        wire.ports = []
         ip("link", "add", dev, "netns", a.space.name, "type", "veth", "peer", "name", dev, "netns", b.space.name)
         for host in (a, b):
             host.attach(wire, dev)

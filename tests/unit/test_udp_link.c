@@ -1,6 +1,7 @@
 /*
- * test_udp_link.c - the UDP link: addresses and configuration; packets between two links of this host, in batches and one by one; what is
- * malformed or cannot be sent; path MTUs, in a network namespace of its own where the system allows one.
+ * test_udp_link.c - the UDP link: addresses and configuration; packets between two links of this host, in
+ * batches and one by one; what is malformed or cannot be sent; path MTUs, in a network namespace of its own
+ * where the system allows one.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -376,7 +377,10 @@ static void free_filled(struct iovec *v, size_t n)
         free(v);
 }
 
-/* Sends what lies in @v, a window at a time so that the receiver's buffer is not overrun, and looks at what came. */
+/*
+ * Sends what lies in @v, a window at a time so that the receiver's buffer is not overrun, and looks at what
+ * came.
+ */
 static void exchange(struct end *a, struct end *b, const struct link_addr *to, const struct iovec *v,
                      size_t n, size_t window)
 {
@@ -704,7 +708,10 @@ static void narrow(int ns[3])
         ip("link set b0 mtu 1300");
 }
 
-/* A flow whose packets are as large as they may be goes on when the path becomes narrower; who comes later is told. */
+/*
+ * A flow whose packets are as large as they may be goes on when the path becomes narrower; who comes later
+ * is told.
+ */
 static void narrowing(int ns[3])
 {
         struct ipcp_config ca = conf4("10.9.1.1", PORT_A), cb = conf4("10.9.2.1", PORT_A);

@@ -20,15 +20,17 @@
 /* A path of less is rare, and is found out when a flow is allocated; what does not fit is fragmented. */
 #define CONTROL_MAX 1200u
 
-/* RFC 791 allows minutes; a packet that was on its way for longer than this is none that anybody waits for. */
+/*
+ * RFC 791 allows minutes; a packet that was on its way for longer than this is none that anybody waits for.
+ */
 #define MPL_MS 5000u
 
 /* Batches received in one turn of the loop, before others have theirs. */
 #define BATCHES_A_TURN 4
 
 /*
- * A turn that received this many packets is one of a stream, and the loop does not go to sleep for so long after it: to be woken costs
- * more than a batch does, on whichever processor the kernel does it.
+ * A turn that received this many packets is one of a stream, and the loop does not go to sleep for so long
+ * after it: to be woken costs more than a batch does, on whichever processor the kernel does it.
  */
 #define STREAM_PACKETS 16u
 #define AWAKE_NS       (30 * NS_PER_US)

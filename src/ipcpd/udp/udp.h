@@ -1,6 +1,6 @@
 /*
- * udp.h - packets in UDP datagrams over IPv4 or IPv6 (link.h; doc/protocols/shim.md): one socket, bound to the layer's
- * address and port, for all flows and peers.
+ * udp.h - packets in UDP datagrams over IPv4 or IPv6 (link.h; doc/protocols/shim.md): one socket, bound to
+ * the layer's address and port, for all flows and peers.
  *
  *     udp_conf      the configuration, checked, in the form that the rest wants
  *     udp_addr      addresses: of the link, of sockets, for people

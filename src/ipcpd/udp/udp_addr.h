@@ -1,6 +1,6 @@
 /*
- * udp_addr.h - an IP address with a port: as the shim knows it (link_addr.h: the host's 4 or 16 bytes, then the port,
- * big-endian), as sockets want it, and for people.
+ * udp_addr.h - an IP address with a port: as the shim knows it (link_addr.h: the host's 4 or 16 bytes, then
+ * the port, big-endian), as sockets want it, and for people.
  */
 #ifndef O7S_IPCPD_UDP_UDP_ADDR_H
 #define O7S_IPCPD_UDP_UDP_ADDR_H
@@ -21,8 +21,9 @@ union udp_sockaddr {
 };
 
 /*
- * False, and *@out is all zeros: no single host can be reached by @sa (unspecified, broadcast, multicast, IPv4 mapped into IPv6,
- * port 0). A link-local IPv6 address counts only in the interface @scope, which is the socket's own, or 0: none.
+ * False, and *@out is all zeros: no single host can be reached by @sa (unspecified, broadcast, multicast,
+ * IPv4 mapped into IPv6, port 0). A link-local IPv6 address counts only in the interface @scope, which is the
+ * socket's own, or 0: none.
  */
 bool udp_addr_get(struct link_addr *out, const union udp_sockaddr *sa, uint32_t scope);
 

@@ -9,8 +9,8 @@
 #include "ipcpd/udp/dns.h"
 
 /*
- * Without DNS the answer is known at once, but must not come from within the question: they wait for the next turn of the
- * loop.
+ * Without DNS the answer is known at once, but must not come from within the question: they wait for the next
+ * turn of the loop.
  */
 struct udp_dir {
         const struct udp_conf *conf;

@@ -1,6 +1,6 @@
 /*
- * udp_dir.h - the directory of a layer over UDP: DNS, if one is configured. Without one nobody is found, and there is nothing to
- * publish: then names are asked for at the configured peers only.
+ * udp_dir.h - the directory of a layer over UDP: DNS, if one is configured. Without one nobody is found, and
+ * there is nothing to publish: then names are asked for at the configured peers only.
  */
 #ifndef O7S_IPCPD_UDP_UDP_DIR_H
 #define O7S_IPCPD_UDP_UDP_DIR_H
@@ -10,7 +10,10 @@
 
 struct udp_dir;
 
-/* Answers by @up->found() and @up->published(). @conf and @up are borrowed for life. 0, or a negative code that is logged. */
+/*
+ * Answers by @up->found() and @up->published(). @conf and @up are borrowed for life. 0, or a negative code
+ * that is logged.
+ */
 int udp_dir_open(struct udp_dir **out, uv_loop_t *loop, const struct udp_conf *conf,
                  const struct link_up *up);
 

@@ -20,7 +20,10 @@ struct udp_mtu {
 /* Bytes of the largest packet of a flow in an IP packet of @mtu bytes. */
 uint32_t udp_mtu_packet(int family, uint32_t mtu);
 
-/* The same on the way to @to; where the kernel knows no way, as the own interface has it. @m is all zeros at first. */
+/*
+ * The same on the way to @to; where the kernel knows no way, as the own interface has it. @m is all zeros
+ * at first.
+ */
 uint32_t udp_mtu_towards(struct udp_mtu *m, const struct udp_conf *conf, const struct link_addr *to,
                          int64_t now_ns);
 

@@ -1,8 +1,8 @@
 /*
  * udp_recv.h - packets of a layer over UDP on their way in.
  *
- * The kernel hands over what it received of one sender as one large datagram, if it can (UDP_GRO), and says how long the pieces
- * are. Whatever comes is harmless: too short, from nowhere, for nobody.
+ * The kernel hands over what it received of one sender as one large datagram, if it can (UDP_GRO), and says
+ * how long the pieces are. Whatever comes is harmless: too short, from nowhere, for nobody.
  */
 #ifndef O7S_IPCPD_UDP_UDP_RECV_H
 #define O7S_IPCPD_UDP_UDP_RECV_H
@@ -31,7 +31,10 @@ void udp_recv_stop(struct udp_recv *u);
 /* Receives a batch and hands it up. Returns of how many packets; 0: nothing was there, or all was refused. */
 size_t udp_recv_batch(struct udp_recv *u);
 
-/* Hands up what came from @from at once: pieces of @segment bytes, the last may be shorter. 0: it is one piece. */
+/*
+ * Hands up what came from @from at once: pieces of @segment bytes, the last may be shorter. 0: it is one
+ * piece.
+ */
 void udp_recv_pieces(struct udp_recv *u, const union udp_sockaddr *from, const uint8_t *p, size_t len,
                      size_t segment);
 

@@ -11,7 +11,10 @@
 #include "base/log.h"
 #include "wire/cursor.h"
 
-/* Of one system call. Three runs of packets as large as Ethernet's are 138 packets: more at once gains nothing. */
+/*
+ * Of one system call. Three runs of packets as large as Ethernet's are 138 packets: more at once gains
+ * nothing.
+ */
 #define MESSAGES 64u
 #define PACKETS  256u
 

@@ -8,7 +8,10 @@
 #include "base/fd.h"
 #include "base/log.h"
 
-/* Bytes that wait: for us, which a turn of the loop may take some milliseconds to fetch; and for the network, no more than it soon takes. */
+/*
+ * Bytes that wait: for us, which a turn of the loop may take some milliseconds to fetch; and for the
+ * network, no more than it soon takes.
+ */
 #define RECV_BUFFER (4 * 1024 * 1024)
 #define SEND_BUFFER (1024 * 1024)
 

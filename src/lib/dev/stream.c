@@ -428,10 +428,11 @@ static bool again(struct stream *s, ssize_t r, uint32_t *ticket)
         return s->broken == 0;
 }
 
+/* The protocol could go on in this direction, but who has called flow_dealloc() reads nothing more. */
 static ssize_t write_once(struct stream *s, const void *buf, size_t n)
 {
         int64_t now_ns = enter(s);
-        int     r      = frct_write(s->engine, buf, n, now_ns);
+        int     r      = frct_peer_done(s->engine) ? -EFLOWDOWN : frct_write(s->engine, buf, n, now_ns);
 
         if (r == 0)
                 put_out(s, now_ns);

@@ -126,6 +126,11 @@ bool frct_has_room(const struct frct *f, size_t n)
         return sendq_has_room(f->tx.q, n);
 }
 
+bool frct_peer_done(const struct frct *f)
+{
+        return recvq_ended(f->rx.q);
+}
+
 ptrdiff_t frct_look(struct frct *f)
 {
         ptrdiff_t n = recvq_look(f->rx.q);

@@ -53,6 +53,9 @@ void         frct_destroy(struct frct *f);
  */
 int frct_write(struct frct *f, const void *msg, size_t n, int64_t now_ns);
 
+/* Whether the peer has said that it will send nothing more, and all of that has come, read or not. */
+bool frct_peer_done(const struct frct *f);
+
 /* There will be nothing more to send. 0, -ENOMEM. Again: 0. */
 int frct_fin(struct frct *f, int64_t now_ns);
 

@@ -400,6 +400,11 @@ size_t recvq_ranges(const struct recvq *q, uint64_t newest, struct range *out, s
 
 /* -- reading ----------------------------------------------------------------- */
 
+bool recvq_ended(const struct recvq *q)
+{
+        return q->ended;
+}
+
 ptrdiff_t recvq_look(const struct recvq *q)
 {
         if (q->offset > 0)

@@ -77,6 +77,9 @@ size_t recvq_ranges(const struct recvq *q, uint64_t newest, struct range *out, s
 /* Whether a whole message can be read: its length, 0 (nothing yet), or -ENODATA: all before FIN was read. */
 ptrdiff_t recvq_look(const struct recvq *q);
 
+/* Whether FIN has come, and everything before it. */
+bool recvq_ended(const struct recvq *q);
+
 /*
  * Reads from the oldest message, if it is there: up to @n bytes from where the last read stopped. Packets
  * that were read to their end are wiped, and their room is free. Returns the bytes.
