@@ -66,6 +66,9 @@ static void help(void)
                "      --log-level LEVEL  error, warning, info or debug (info)\n"
                "      --stdout           log to standard output instead of standard error\n"
                "      --limit NAME=N     change a limit, see below; may be repeated\n"
+               "      --key-log FILE     write the secrets of all encrypted flows there, so that packets can "
+               "be\n"
+               "                         DECRYPTED: for debugging, never in production\n"
                "      --version          print the version and exit\n"
                "      --help             print this and exit\n\n"
                "Limits (default):\n",
@@ -137,7 +140,8 @@ static bool default_state_dir(char *dst)
 
 static bool defaults(struct conf *c)
 {
-        *c = (struct conf){.log_level = LOG_INFO, .user = "ouroboros", .limits = default_limits()};
+        *c = (struct conf){
+                .log_level = LOG_INFO, .user = "ouroboros", .key_log_fd = -1, .limits = default_limits()};
         return default_runtime_dir(c->runtime_dir) &&
                default_dir(c->config_dir, "OUROBOROS_CONFIG_DIR", O7S_CONFIG_DIR) &&
                default_state_dir(c->state_dir) &&
@@ -153,6 +157,7 @@ enum {
         OPT_LEVEL,
         OPT_STDOUT,
         OPT_LIMIT,
+        OPT_KEY_LOG,
         OPT_VERSION,
         OPT_HELP
 };
@@ -166,6 +171,7 @@ static const struct option options[] = {
         {"log-level", required_argument, NULL, OPT_LEVEL},
         {"stdout", no_argument, NULL, OPT_STDOUT},
         {"limit", required_argument, NULL, OPT_LIMIT},
+        {"key-log", required_argument, NULL, OPT_KEY_LOG},
         {"version", no_argument, NULL, OPT_VERSION},
         {"help", no_argument, NULL, OPT_HELP},
         {NULL, 0, NULL, 0},
@@ -180,6 +186,7 @@ static bool take_option(struct conf *c, int opt, const char *arg)
         case OPT_IPCP: return set_dir(c->ipcp_dir, arg);
         case OPT_LIMIT: return set_limit(&c->limits, arg);
         case OPT_STDOUT: c->to_stdout = true; return true;
+        case OPT_KEY_LOG: c->key_log = arg; return true;
         case OPT_USER:
                 if (str_copy(c->user, sizeof(c->user), arg))
                         return true;

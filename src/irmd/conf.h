@@ -29,7 +29,9 @@ struct conf {
         char           config_dir[CONF_DIR_MAX];
         char           state_dir[CONF_DIR_MAX];
         char           ipcp_dir[CONF_DIR_MAX];
-        char           user[64]; /* who to become when started as root */
+        char           user[64];   /* who to become when started as root */
+        const char    *key_log;    /* a file, of the command line alone; NULL: none */
+        int            key_log_fd; /* of main(), which opens it; -1: none */
         enum log_level log_level;
         bool           to_stdout;
         struct limits  limits;

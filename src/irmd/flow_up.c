@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "handshake.h"
 #include "ipcp.h"
+#include "keylog.h"
 #include "pb/convert.h"
 #include "proc.h"
 
@@ -72,6 +73,7 @@ static void put_secrets(Irm__FlowUp *up, const struct flow *f)
                 return;
         up->send_secret = bytes(f->server ? k->s2c : k->c2s, RECORD_SECRET);
         up->recv_secret = bytes(f->server ? k->c2s : k->s2c, RECORD_SECRET);
+        keylog_write(f->irmd->conf->key_log_fd, handshake_facts(f->handshake)->id, k);
 }
 
 void flow_send_up(struct flow *f, uint32_t request)

@@ -143,6 +143,7 @@ int ipcp_flow_alloc(struct ipcp *i, struct flow *f, struct span oap, ipcp_done_f
         alloc.hash     = (ProtobufCBinaryData){.len = hash_len(i->algo), .data = digest};
         alloc.qos      = &qos;
         alloc.oap      = put_span(oap);
+        alloc.once     = f->data_len > 0;
         req.verb_case  = IPCP__REQUEST__VERB_FLOW_ALLOC;
         req.flow_alloc = &alloc;
         f->call        = ask_with(i, &req, fds, port_fds(i, f, fds), done, f);

@@ -8,6 +8,7 @@
  *     flow   one end of a flow, from being asked for to the end: the state table of allocation
  *     handshake   OAP of one end of a flow, with what all of them share (security): credentials, replay cache, …
  *     audit  the log of who talked to whom
+ *     keylog the secrets of flows, for who debugs; usually there is none
  *     keep   what the daemon keeps of the shared memory of an open flow
  *     verb_* the requests of irm.proto, checked and carried out
  *     spawn  the small process that starts programs

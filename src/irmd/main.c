@@ -17,6 +17,7 @@
 #include "base/log.h"
 #include "conf.h"
 #include "irmd.h"
+#include "keylog.h"
 #include "spawner.h"
 
 /* Who irmd will be: the user of the configuration if we are root, else who we are. */
@@ -63,6 +64,14 @@ static bool make_dir(const char *dir, mode_t mode, const struct spawner_user *se
         }
         fprintf(stderr, "irmd: %s: %s\n", path, strerror(errno));
         return false;
+}
+
+/* As who started us: root's file stays root's. The spawner is another process already and does not get it. */
+static bool open_key_log(struct conf *conf)
+{
+        if (conf->key_log != NULL)
+                conf->key_log_fd = keylog_open(conf->key_log);
+        return conf->key_log == NULL || conf->key_log_fd >= 0;
 }
 
 static bool drop_root(const struct conf *conf, const struct spawner_user *self)
@@ -118,6 +127,8 @@ int main(int argc, char **argv)
                 return EXIT_FAILURE;
         }
         fd_raise_limit(FDS_WANTED); /* while we may */
+        if (!open_key_log(&conf))
+                return EXIT_FAILURE;
         if (!drop_root(&conf, &self))
                 return EXIT_FAILURE;
         hide_memory();

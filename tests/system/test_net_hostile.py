@@ -14,7 +14,7 @@ import pytest
 import o7s
 import oap
 import shim
-from net import KINDS, Capture, talk
+from net import IN_TURN, KINDS, Capture, talk
 from puppet import PATIENCE
 
 pytest_plugins = ["net_fixtures"]
@@ -53,7 +53,7 @@ def corpus(two, path):
 
 @pytest.mark.bare
 @pytest.mark.timeout(60 + SPRAY // 1000)
-@pytest.mark.parametrize("kind, level", zip(KINDS, ["plain", "encrypted"] * 2))
+@pytest.mark.parametrize("kind, level", IN_TURN)
 def test_spray(make_two, tmp_path, kind, level):
     """Random packets and mutated copies of genuine ones, at a server's layer: nothing falls, grows or forgets."""
     two = make_two(kind, level)
@@ -163,9 +163,8 @@ def attacked(net, pki):
         each.raw.close()
 
 
-@pytest.mark.parametrize("level", ["plain", "encrypted"])
 @pytest.mark.parametrize("qos", ["raw", "data"])
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind, level", IN_TURN)
 def test_strangers_do_not_touch_a_flow(attacked, kind, qos, level):
     """Data, deallocations and replies with the right ids, from another address, at both ends."""
     scene = attacked(kind, level)

@@ -5,6 +5,7 @@ import time
 
 import pytest
 
+import dns_server
 import o7s
 import shim
 from net import Two, talk
@@ -94,14 +95,14 @@ def test_port_that_is_taken(net):
     two.a.join("udp4")
 
 
-@pytest.mark.parametrize("options", [["ip", "10.0.0.256"], ["ip", "fd79::1"], ["ip", "127.0.0.1", "port", "65536"],
-                                     ["ip", "127.0.0.1", "port", "0"], ["ip", "127.0.0.1", "peer", "nowhere"], []])
-def test_bad_options_are_refused(net, options):
+def test_bad_options_are_refused(net):
     host = net.host()
-    with pytest.raises(o7s.Refused) as refused:
-        host.irm("ipcp", "bootstrap", "name", "net", "type", "udp4", "layer", "net", *options)
-    assert refused.value.status in (1, 2) and refused.value.sentence
-    assert host.ipcps() == []
+    for options in ("ip 10.0.0.256", "ip fd79::1", "ip 127.0.0.1 port 65536", "ip 127.0.0.1 port 0",
+                    "ip 127.0.0.1 peer nowhere", ""):
+        with pytest.raises(o7s.Refused) as refused:
+            host.irm("ipcp", "bootstrap", "name", "net", "type", "udp4", "layer", "net", *options.split())
+        assert refused.value.status in (1, 2) and refused.value.sentence
+        assert host.ipcps() == []
 
 
 @pytest.mark.parametrize("kind", UDP)
@@ -219,3 +220,95 @@ def test_unknown_name_without_any_peer(net, kind):
     start = time.monotonic()
     assert two.a.puppet().ask("alloc", "ghost", "raw")["r"] == -ENAME
     assert time.monotonic() - start < 3.5 * PATIENCE
+
+
+# -- names in DNS
+
+
+class Named:
+    """Hosts A, B and C on a bridge with a DNS server; they know of no peers. A has a client, B a server of "service"."""
+
+    def __init__(self, net, kind, directory, key=None):
+        self.kind = kind
+        self.a, self.b, self.c = hosts = [net.host() for _ in range(3)]
+        self.nameserver = net.host(start=False)
+        net.bridge(*hosts, self.nameserver)
+        address = self.nameserver.ports["eth0"].address(kind)
+        self.dns = dns_server.DnsServer(directory, address, 53, key=key,
+                                        wrap=("ip", "netns", "exec", self.nameserver.space.name))
+        try:
+            for host in hosts:
+                host.join(kind, peers=[], dns=address, **self.key_file(host, key))
+            self.client, self.server = self.a.puppet(), self.b.serve()
+        except BaseException:
+            self.dns.stop()
+            raise
+
+    @staticmethod
+    def key_file(host, key):
+        if key is None:
+            return {}
+        path = dns_server.write_key(host.directory / "etc" / "dns.key", key)
+        os.chown(path, host.drop_to.pw_uid, host.drop_to.pw_gid)
+        return {"dns_key": path}
+
+    def addresses(self):
+        return set(self.dns.addresses(dns_server.name_of(shim.hash_of("service"))))
+
+    def wait_addresses(self, *hosts):
+        wanted = {host.ports["eth0"].address(self.kind) for host in hosts}
+        o7s.eventually(lambda: self.addresses() == wanted, 5, "the addresses of %d hosts" % len(hosts))
+
+    def reaches(self, server):
+        accepting = server.begin("accept")
+        fd = self.client.alloc("service", "raw")
+        talk(self.client, fd, server, accepting.result())
+
+
+@pytest.fixture
+def named(net, tmp_path):
+    if not dns_server.installed():
+        pytest.skip("needs knotd and kdig (knot, knot-dnsutils)")
+    made = []
+
+    def make(kind, **how):
+        made.append(Named(net, kind, tmp_path / "knot", **how))
+        return made[-1]
+
+    yield make
+    for each in made:
+        each.dns.stop()
+
+
+@pytest.mark.parametrize("kind", UDP)
+def test_directory_in_dns(named, kind):
+    """A registration is an update, an allocation a query, and the end of a registration takes only its own address."""
+    scene = named(kind)
+    scene.wait_addresses(scene.b)
+    scene.reaches(scene.server)
+    other = scene.c.serve()
+    scene.wait_addresses(scene.b, scene.c)
+    scene.b.unregister()
+    scene.wait_addresses(scene.c)
+    scene.reaches(other)
+    start = time.monotonic()
+    assert scene.client.ask("alloc", "ghost", "raw")["r"] == -ENAME
+    assert time.monotonic() - start < 3.5 * PATIENCE
+
+
+def test_directory_in_dns_with_signed_updates(named):
+    scene = named("udp4", key=dns_server.new_key())
+    scene.wait_addresses(scene.b)
+    scene.reaches(scene.server)
+
+
+def test_directory_that_has_gone(named):
+    """Flows go on, allocations and registrations fail with a code and in bounded time, and all is well when it is back."""
+    scene = named("udp4")
+    scene.reaches(scene.server)
+    scene.dns.stop()
+    start = time.monotonic()
+    assert scene.client.ask("alloc", "ghost", "raw", 10000)["r"] < 0
+    assert time.monotonic() - start < 6 * PATIENCE
+    scene.dns.start()
+    scene.reaches(scene.server)

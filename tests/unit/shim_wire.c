@@ -125,6 +125,11 @@ static uint32_t wire_eid(uint64_t r)
         return the_world->n_eids == 0 ? (uint32_t)r | 1 : (uint32_t)(r % the_world->n_eids) + 1;
 }
 
+static bool wire_eid_ok(uint32_t eid)
+{
+        return eid != 0;
+}
+
 static void wire_send_control(void *link, const struct link_addr *to, const uint8_t *p, size_t len)
 {
         put(link, to == NULL ? EVERYBODY : to->b[1], 0, p, len);
@@ -164,9 +169,9 @@ static int wire_publish(void *link, uint32_t ask, const uint8_t *hash, size_t le
         return h->publish_result;
 }
 
-#define WIRE                                                                                   \
-        .program = "ipcpd-wire", .type = IPCP_ETH_DIX, .open = wire_open, .close = wire_close, \
-        .facts = wire_facts, .packet_max = wire_packet_max, .eid = wire_eid,                   \
+#define WIRE                                                                                        \
+        .program = "ipcpd-wire", .type = IPCP_ETH_DIX, .open = wire_open, .close = wire_close,      \
+        .facts = wire_facts, .packet_max = wire_packet_max, .eid = wire_eid, .eid_ok = wire_eid_ok, \
         .send_control = wire_send_control, .send_data = wire_send_data, .addr_text = wire_addr_text
 
 const struct link_ops wire_plain     = {WIRE};

@@ -121,7 +121,7 @@ uint32_t host_alloc(struct host *h, struct app *a, char name, const void *oap, s
 
         app_open(h->w, a, &port);
         h->ops.flow_alloc(h->layer, ask, a->flow_id, name_of(name), &qos_voice,
-                          (struct oap_bytes){oap, oap_len}, port);
+                          (struct oap_bytes){oap, oap_len}, h->once, port);
         return ask;
 }
 

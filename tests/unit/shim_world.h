@@ -66,6 +66,7 @@ struct host {
         size_t          n[EV_N_KINDS]; /* of each kind */
         size_t          n_events;
         /* the directory */
+        bool     once;     /* for host_alloc() */
         uint32_t find_ask; /* that was asked last; 0: none */
         uint32_t publish_ask;
         int      publish_result; /* what publish() says */

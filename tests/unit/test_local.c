@@ -100,7 +100,7 @@ static void hears_nothing(struct fixture *x)
 
 static void alloc(struct fixture *x, uint32_t ask, uint64_t flow_id, const uint8_t *hash)
 {
-        local_ops.flow_alloc(x->layer, ask, flow_id, hash, &qos_raw, request, IPCP_NO_PORT);
+        local_ops.flow_alloc(x->layer, ask, flow_id, hash, &qos_raw, request, false, IPCP_NO_PORT);
 }
 
 static void dealloc(struct fixture *x, uint64_t flow_id)

@@ -145,6 +145,30 @@ static void test_gone_service(void **state)
         app_close(&client);
 }
 
+/*
+ * Whoever is silent may have heard the request. One that brings first data is therefore not tried elsewhere, though B has
+ * the name by now; and who asks learns that it is not the name that was unknown.
+ */
+static void test_once(void **state)
+{
+        struct world *w = *state;
+        struct host  *a = &w->hosts[A], *b = &w->hosts[B], *c = &w->hosts[C];
+        struct app    client;
+        uint32_t      ask;
+
+        host_reg(c, 's', 0);
+        host_query(a, 's');
+        WORLD_UNTIL(w, a->n[EV_DONE] == 1);
+        c->silent = true;
+        host_reg(b, 's', 0);
+        a->once = true;
+        ask     = host_alloc(a, &client, 's', "x", 1);
+        WORLD_UNTIL(w, a->n[EV_REPLY] == 1);
+        assert_int_equal(result_of(a, ask), -EHOSTUNREACH);
+        assert_int_equal(b->n[EV_ARRIVED], 0);
+        app_close(&client);
+}
+
 /* -- the directory --------------------------------------------------------- */
 
 /* It knows two places, and the first is wrong. The wire's answer is not waited for. */
@@ -267,6 +291,7 @@ int main(void)
                 IN(setup, test_unknown_name),
                 IN(setup, test_moved_service),
                 IN(setup, test_gone_service),
+                IN(setup, test_once),
                 IN(setup_directory, test_directory_finds),
                 IN(setup_directory, test_directory_and_wire),
                 IN(setup_directory, test_directory_is_told),

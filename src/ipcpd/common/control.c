@@ -207,7 +207,7 @@ static int on_flow_alloc(struct control *c, uint32_t id, const Ipcp__Request *rq
         if (id == 0 || fa->flow_id == 0 || !hash_ok(c, &fa->hash) || pb_qos_get(fa->qos, &qs) < 0 ||
             !port_ok(c))
                 return -EINVAL;
-        c->ops->flow_alloc(c->layer, id, fa->flow_id, fa->hash.data, &qs, get_bytes(&fa->oap),
+        c->ops->flow_alloc(c->layer, id, fa->flow_id, fa->hash.data, &qs, get_bytes(&fa->oap), fa->once,
                            port_of_message(c));
         return SILENT;
 }

@@ -77,6 +77,9 @@ struct link_ops {
         /* A number that a peer may address a flow of ours by, from the random @r; not 0 nor reserved. */
         uint32_t (*eid)(uint64_t r);
 
+        /* Whether a flow can be addressed by @eid, that a peer has drawn. */
+        bool (*eid_ok)(uint32_t eid);
+
         /* To @to, or with NULL to everybody (broadcast; all configured peers). Lost if it cannot be sent now. */
         void (*send_control)(void *link, const struct link_addr *to, const uint8_t *p, size_t len);
 

@@ -8,6 +8,7 @@
 #ifndef O7S_IPCPD_COMMON_OPS_H
 #define O7S_IPCPD_COMMON_OPS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <uv.h>
@@ -89,9 +90,12 @@ struct ipcp_ops {
         /* Whether somebody else in the layer has the name: done(), now or later. NULL: a local layer. */
         void (*name_query)(void *layer, uint32_t ask, const uint8_t *hash);
 
-        /* Answered with flow_reply(), now or later; not after flow_dealloc() of the same flow. */
+        /*
+         * Answered with flow_reply(), now or later; not after flow_dealloc() of the same flow. A request that brings first data
+         * must be delivered @once: it is not tried elsewhere after it may have been heard (-EHOSTUNREACH).
+         */
         void (*flow_alloc)(void *layer, uint32_t ask, uint64_t flow_id, const uint8_t *hash,
-                           const qosspec_t *qs, struct oap_bytes oap, struct ipcp_port port);
+                           const qosspec_t *qs, struct oap_bytes oap, bool once, struct ipcp_port port);
 
         /*
          * What became of the flow that arrived; @flow_id is the server's end, @port its port and @oap for the client when

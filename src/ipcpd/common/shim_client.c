@@ -22,6 +22,8 @@ struct shim_wish {
         size_t             next;     /* of `at` to be asked              */
         bool               recalled; /* `at` was known and not looked up */
         bool               renewed;  /* and has been looked up since     */
+        bool               once;     /* not again after it may have been heard */
+        bool               unheard;  /* nobody answered where it was sent      */
         size_t             oap_len;
         uint8_t            oap[];
 };
@@ -150,7 +152,7 @@ static int flow_create(struct shim *s, uint64_t flow_id, struct shim_wish *rq, s
 }
 
 void shim_flow_alloc(void *layer, uint32_t ask, uint64_t flow_id, const uint8_t *hash, const qosspec_t *qs,
-                     struct oap_bytes oap, struct ipcp_port port)
+                     struct oap_bytes oap, bool once, struct ipcp_port port)
 {
         struct shim      *s = layer;
         struct shim_flow *f;
@@ -161,7 +163,8 @@ void shim_flow_alloc(void *layer, uint32_t ask, uint64_t flow_id, const uint8_t 
                 s->up->flow_reply(s->up->ctx, ask, r, SHIM_NO_OAP, NULL);
                 return;
         }
-        f->ask = ask;
+        f->ask           = ask;
+        f->request->once = once;
         begin(s, f);
         shim_rearm(s);
 }
@@ -197,8 +200,20 @@ static void not_there(struct shim *s, struct shim_flow *f)
                 rq->renewed = true;
                 look_up(s, f);
         } else {
-                shim_flow_refuse(s, f, -ENAME);
+                shim_flow_refuse(s, f, rq->unheard ? -EHOSTUNREACH : -ENAME);
         }
+}
+
+/* It may have been heard all the same, and only the answers been lost. */
+static void nobody_there(struct shim *s, struct shim_flow *f)
+{
+        if (f->request->once) {
+                shim_names_forget(s->names, f->request->hash, &f->path.to);
+                shim_flow_refuse(s, f, -EHOSTUNREACH);
+                return;
+        }
+        f->request->unheard = true;
+        not_there(s, f);
 }
 
 void shim_on_reply(void *ctx, uint64_t cookie, const struct transport_key *k, int result, uint32_t eid,
@@ -209,10 +224,16 @@ void shim_on_reply(void *ctx, uint64_t cookie, const struct transport_key *k, in
 
         if (f == NULL || f->state != SHIM_ASKING || shim_flow_id(f) != cookie) {
                 log_dbg("flow %llu: a reply that nobody waits for", ull(cookie));
-        } else if (result == -ENAME || result == -EHOSTUNREACH) {
+        } else if (result == -ENAME) {
                 not_there(s, f);
+        } else if (result == -EHOSTUNREACH) {
+                nobody_there(s, f);
         } else if (result < 0) {
                 shim_flow_refuse(s, f, result);
+        } else if (!s->link_ops->eid_ok(eid)) {
+                log_dbg("flow %llu: is to be addressed by %u, which this link cannot", ull(cookie), eid);
+                transport_dealloc(s->transport, clock_now_ns(), k);
+                shim_flow_refuse(s, f, -EPROTO);
         } else {
                 accepted(s, f, eid, (struct oap_bytes){oap.p, oap.len});
         }

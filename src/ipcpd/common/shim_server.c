@@ -45,6 +45,8 @@ void shim_on_request(void *ctx, const struct transport_key *k, const struct tran
         int               r = shim_names_has(s->names, rq->hash, rq->hash_len) ? 0 : -ENAME;
 
         shim_way(s, &k->peer, &way);
+        if (r == 0 && !s->link_ops->eid_ok(rq->eid))
+                r = -ENOTALLOC; /* it could not be answered there */
         if (r == 0)
                 r = arrive(s, k, &f); /* -EBUSY: all endpoint ids with this peer are taken */
         if (r < 0) {

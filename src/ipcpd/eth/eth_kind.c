@@ -23,6 +23,11 @@ uint32_t eth_dix_draw(uint64_t r)
         return (uint32_t)(r % UINT16_MAX) + 1;
 }
 
+bool eth_dix_ok(uint32_t eid)
+{
+        return eid != 0 && eid <= UINT16_MAX;
+}
+
 /* -- llc ------------------------------------------------------------------- */
 
 static uint16_t llc_protocol(uint16_t ethertype)
@@ -54,6 +59,11 @@ uint32_t eth_llc_draw(uint64_t r)
                 if (eth_llc_is_flow(sap))
                         saps[n++] = sap;
         return saps[r % n];
+}
+
+bool eth_llc_ok(uint32_t eid)
+{
+        return eth_llc_is_flow(eid);
 }
 
 uint32_t eth_kind_packet_max(const struct eth_kind *k, uint32_t mtu)

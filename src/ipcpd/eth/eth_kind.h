@@ -22,7 +22,9 @@ extern const struct eth_kind eth_kind_dix, eth_kind_llc;
 
 /* Numbers that a flow of ours may have, from the random @r. */
 uint32_t eth_dix_draw(uint64_t r);
+bool     eth_dix_ok(uint32_t eid);
 uint32_t eth_llc_draw(uint64_t r);
+bool     eth_llc_ok(uint32_t eid);
 
 /* Bytes of the largest packet over @mtu; 0: none fits. */
 uint32_t eth_kind_packet_max(const struct eth_kind *k, uint32_t mtu);

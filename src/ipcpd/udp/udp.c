@@ -229,6 +229,11 @@ static uint32_t udp_eid(uint64_t r)
         return (uint32_t)r != 0 ? (uint32_t)r : (uint32_t)(r >> 32) | 1;
 }
 
+static bool udp_eid_ok(uint32_t eid)
+{
+        return eid != 0;
+}
+
 static void send_control(void *link, const struct link_addr *to, const uint8_t *p, size_t len)
 {
         struct udp *u = link;
@@ -275,6 +280,7 @@ const struct link_ops udp4_link = {
         .facts        = udp_facts,
         .packet_max   = udp_packet_max,
         .eid          = udp_eid,
+        .eid_ok       = udp_eid_ok,
         .send_control = send_control,
         .send_data    = send_data,
         .addr_text    = udp_addr_text,
@@ -290,6 +296,7 @@ const struct link_ops udp6_link = {
         .facts        = udp_facts,
         .packet_max   = udp_packet_max,
         .eid          = udp_eid,
+        .eid_ok       = udp_eid_ok,
         .send_control = send_control,
         .send_data    = send_data,
         .addr_text    = udp_addr_text,
