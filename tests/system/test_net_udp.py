@@ -144,7 +144,7 @@ class Routed:
         self.router = net.host(start=False)
         net.cable(self.a, self.router, "eth0")
         net.cable(self.b, self.router, "eth1")
-        self.router.space.run("sh", "-c", "echo 1 >/proc/sys/net/ipv4/ip_forward; echo 1 >/proc/sys/net/ipv6/conf/all/forwarding")
+        self.router.space.run("sh", "-c", "echo 1 | tee /proc/sys/net/ipv4/ip_forward /proc/sys/net/ipv6/conf/all/forwarding")
         own = {self.a: self.a.ports["eth0"], self.b: self.b.ports["eth1"]}
         for host, dev, other in ((self.a, "eth0", self.b), (self.b, "eth1", self.a)):
             via = self.router.ports[dev].address(kind)

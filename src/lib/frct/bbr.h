@@ -42,6 +42,15 @@ struct bbr {
         bool    probe_rtt_due;
         bool    probe_rtt_round;   /* a round of PROBE_RTT was seen with little in flight */
         int64_t probe_rtt_done_ns; /* when it may end; 0: too much is in flight yet */
+        int64_t probe_rtt_low_ns;  /* least while it lasts */
+
+        /* The queue, by delay. */
+        int64_t  srtt_ns;      /* smoothed; 0: no sample yet */
+        int64_t  round_rtt_ns; /* least of this round, so far */
+        int64_t  up_srtt_ns;   /* least smoothed since this probe began */
+        unsigned stood;        /* rounds in a row in which it never was empty */
+        bool     yielded;      /* in this cycle, on account of that */
+        bool     rivals;       /* PROBE_RTT did not empty it: others fill it */
 
         /* Volume, in bytes. */
         uint64_t inflight_hi;                  /* long-term bound, or BBR_UNBOUND */

@@ -5,9 +5,15 @@
 #define PROBE_RTT_NS     (INT64_C(200) * 1000000)
 #define PROBE_WAIT_NS    (INT64_C(2) * 1000000000)
 #define PROBE_SPREAD_NS  (INT64_C(1) * 1000000000)
+#define PROBE_AFTER_NS   (INT64_C(2) * 1000000000) /* PROBE_RTT, at most */
 #define PROBE_ROUNDS     63u /* as often as Reno would lose a packet, on a path of so many packets */
 #define DRAIN_ROUNDS     3u
-#define THIN_ROUNDS      2u /* to send, and to measure what was sent */
+#define STANDING_ROUNDS  3u  /* in which the queue that a probe leaves should be gone */
+#define STALE_PART       8u  /* of the least delay: a probe that finds less of a queue is bound by nothing */
+#define STALE_STEP       3u  /* packets for which inflight_hi grows by one then */
+#define UP_PART          12u /* of the least delay, by which a probe may raise it */
+#define RIVAL_PART       8u  /* that are left in PROBE_RTT */
+#define THIN_ROUNDS      2u  /* to send, and to measure what was sent */
 #define STARTUP_LOSSES   6u
 #define STARTUP_MARKS    2u /* rounds */
 #define UP_ROUNDS_MAX    30u
@@ -57,6 +63,8 @@ static void enter_down(struct cc *c, int64_t now_ns)
         struct bbr *b = &c->bbr;
 
         bbr_forget_signals(c);
+        b->stood         = 0;
+        b->yielded       = false;
         b->up_step       = BBR_UNBOUND;
         b->probe_rounds  = (unsigned)pick(c, 2);
         b->probe_wait_ns = PROBE_WAIT_NS + (int64_t)pick(c, PROBE_SPREAD_NS);
@@ -79,21 +87,26 @@ static void enter_refill(struct cc *c)
         bbr_round_begin(c);
 }
 
-/* inflight_hi grows by 1, 2, 4, 8, ... packets a round. */
+/*
+ * inflight_hi grows by 1, 2, 4, 8, ... packets a round; by a third where the probe found no queue: then the bound
+ * is of another time.
+ */
 static void steepen(struct cc *c)
 {
-        struct bbr *b = &c->bbr;
+        struct bbr *b     = &c->bbr;
+        bool        stale = !b->rivals && !bbr_is_above(c, b->up_srtt_ns, b->min_rtt_ns, STALE_PART);
 
-        b->up_step = bbr_max(c->cwnd >> b->up_rounds, c->packet);
+        b->up_step = stale ? STALE_STEP * c->packet : bbr_max(c->cwnd >> b->up_rounds, c->packet);
         if (b->up_rounds < UP_ROUNDS_MAX)
                 b->up_rounds++;
 }
 
 static void enter_up(struct cc *c, const struct cc_ack *a)
 {
-        c->bbr.is_probe = true;
-        c->bbr.feedback = BBR_OF_START;
-        c->bbr.state    = BBR_UP;
+        c->bbr.is_probe   = true;
+        c->bbr.feedback   = BBR_OF_START;
+        c->bbr.state      = BBR_UP;
+        c->bbr.up_srtt_ns = c->bbr.srtt_ns;
         bbr_round_begin(c);
         bbr_full_reset(c, a->rate);
         steepen(c);
@@ -106,6 +119,7 @@ static void enter_probe_rtt(struct cc *c)
 
         bbr_cwnd_save(c);
         b->probe_rtt_done_ns = 0;
+        b->probe_rtt_low_ns  = INT64_MAX;
         b->feedback          = BBR_OF_STOP;
         b->state             = BBR_PROBE_RTT;
         bbr_round_begin(c);
@@ -156,8 +170,23 @@ static bool is_time_to_probe(const struct cc *c, int64_t now_ns)
                c->bbr.probe_rounds >= bbr_min(packets, PROBE_ROUNDS);
 }
 
+/*
+ * The greatest rates that flows have seen add up to more than the path carries, since each saw its own when others
+ * had less; what they are given at one time does not. Who has most yields most, and what it took in its probe it has
+ * again only with the next. Rivals would take what is yielded.
+ */
+static void yield_if_due(struct cc *c, const struct cc_ack *a)
+{
+        const struct bbr *b = &c->bbr;
+
+        if (b->round_start && b->stood >= STANDING_ROUNDS && !b->yielded && !b->rivals && !a->app_limited &&
+            b->rounds > b->thin_until)
+                bbr_yield(c);
+}
+
 static void in_down(struct cc *c, const struct cc_ack *a)
 {
+        yield_if_due(c, a);
         if (is_time_to_probe(c, a->now_ns))
                 enter_refill(c);
         else if (a->in_flight <= bbr_with_headroom(c) && a->in_flight <= bbr_inflight(c, c->bbr.max_bw, 1000))
@@ -166,6 +195,7 @@ static void in_down(struct cc *c, const struct cc_ack *a)
 
 static void in_cruise(struct cc *c, const struct cc_ack *a)
 {
+        yield_if_due(c, a);
         if (is_time_to_probe(c, a->now_ns))
                 enter_refill(c);
 }
@@ -176,11 +206,17 @@ static void in_refill(struct cc *c, const struct cc_ack *a)
                 enter_up(c, a);
 }
 
-/* Caution: where the last probe lost too much, this one turns back at once, and comes again if that went well. */
+/*
+ * A probe has found its part when it has raised the delay, in company as well as alone: all flows raise the queue by
+ * the same, whatever they have. Caution: where the last probe lost too much, this one turns back at once, and comes
+ * again if that went well.
+ */
 static bool is_time_to_go_down(struct cc *c, const struct cc_ack *a)
 {
         struct bbr *b = &c->bbr;
 
+        if (bbr_is_above(c, b->srtt_ns, b->up_srtt_ns, UP_PART))
+                return true;
         if (b->too_high && a->in_flight >= b->inflight_hi) {
                 b->precautionary = true;
                 return true;
@@ -213,8 +249,11 @@ static void leave_probe_rtt(struct cc *c, int64_t now_ns)
         b->state = BBR_STARTUP;
         if (!b->full_ever)
                 return;
+        if (b->probe_rtt_low_ns != INT64_MAX)
+                b->rivals = bbr_is_above(c, b->probe_rtt_low_ns, b->min_rtt_ns, RIVAL_PART);
         enter_down(c, now_ns); /* the clock of the cycle starts again; there is no queue that had to go */
-        b->state = BBR_CRUISE;
+        b->probe_wait_ns = (int64_t)pick(c, PROBE_AFTER_NS);
+        b->state         = BBR_CRUISE;
 }
 
 static void leave_probe_rtt_if_done(struct cc *c, int64_t now_ns)
@@ -227,6 +266,8 @@ static void in_probe_rtt(struct cc *c, const struct cc_ack *a)
 {
         struct bbr *b = &c->bbr;
 
+        if (a->rtt_ns > 0 && a->rtt_ns < b->probe_rtt_low_ns)
+                b->probe_rtt_low_ns = a->rtt_ns;
         if (b->probe_rtt_done_ns == 0) {
                 if (a->in_flight > bbr_cwnd_probe_rtt(c))
                         return;
@@ -322,6 +363,12 @@ void bbr_cycle_acked(struct cc *c, const struct cc_ack *a)
         b->idle_restart = false;
 }
 
+/* The product is left when the headroom is taken off. */
+static uint64_t least_hi(const struct cc *c)
+{
+        return bbr_target(c) * 1000 / (1000 - BBR_HEADROOM);
+}
+
 void bbr_cycle_too_high(struct cc *c, uint64_t in_flight, bool app_limited, int64_t now_ns)
 {
         struct bbr *b = &c->bbr;
@@ -329,7 +376,7 @@ void bbr_cycle_too_high(struct cc *c, uint64_t in_flight, bool app_limited, int6
         b->too_high = true;
         b->is_probe = false; /* one answer to a probe */
         if (!app_limited)
-                b->inflight_hi = bbr_max(in_flight, bbr_scale(bbr_target(c), BBR_BETA));
+                b->inflight_hi = bbr_max(bbr_scale(in_flight, BBR_BETA), least_hi(c));
         if (b->state == BBR_UP)
                 enter_down(c, now_ns);
 }

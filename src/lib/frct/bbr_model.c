@@ -4,6 +4,9 @@
 
 #define MIN_RTT_WINDOW_NS   (INT64_C(10) * 1000000000)
 #define PROBE_RTT_PERIOD_NS (INT64_C(5) * 1000000000)
+#define SMOOTHING           8
+#define STANDING_PART       8u
+#define YIELD_BELOW         980u
 
 uint64_t bbr_carries(uint64_t rate, int64_t ns)
 {
@@ -19,6 +22,7 @@ void bbr_model_init(struct cc *c, int64_t now_ns)
                 .min_rtt_at_ns    = now_ns,
                 .probe_rtt_min_ns = INT64_MAX,
                 .probe_rtt_at_ns  = now_ns,
+                .round_rtt_ns     = INT64_MAX,
                 .extra_since_ns   = now_ns,
                 .bw_lo            = BBR_UNBOUND,
                 .inflight_lo      = BBR_UNBOUND,
@@ -175,6 +179,44 @@ static void note_rtt(struct cc *c, const struct cc_ack *a)
         }
 }
 
+/* -- queue ---------------------------------------------------------------- */
+
+bool bbr_is_above(const struct cc *c, int64_t rtt_ns, int64_t base_ns, unsigned part)
+{
+        const struct bbr *b         = &c->bbr;
+        int64_t           gather_ns = (int64_t)(ACK_EVERY * c->packet * 1000000000 / bbr_max(b->bw, 1));
+
+        return rtt_ns - base_ns > b->min_rtt_ns / part + gather_ns;
+}
+
+static bool queue_was_empty(const struct cc *c)
+{
+        const struct bbr *b = &c->bbr;
+
+        return b->round_rtt_ns == INT64_MAX ||
+               !bbr_is_above(c, b->round_rtt_ns, b->min_rtt_ns, STANDING_PART);
+}
+
+static int64_t least(int64_t a, int64_t b)
+{
+        return a < b ? a : b;
+}
+
+static void note_queue(struct cc *c, const struct cc_ack *a)
+{
+        struct bbr *b = &c->bbr;
+
+        if (b->round_start) {
+                b->stood        = queue_was_empty(c) ? 0 : b->stood + 1;
+                b->round_rtt_ns = INT64_MAX;
+        }
+        if (a->rtt_ns <= 0)
+                return;
+        b->srtt_ns += (a->rtt_ns - b->srtt_ns) / (b->srtt_ns == 0 ? 1 : SMOOTHING);
+        b->up_srtt_ns   = least(b->up_srtt_ns, b->srtt_ns);
+        b->round_rtt_ns = least(b->round_rtt_ns, a->rtt_ns);
+}
+
 /* -- aggregation ---------------------------------------------------------- */
 
 /* In Startup, where the rate doubles, only the round that runs counts. */
@@ -315,6 +357,24 @@ static void lower_bounds(struct cc *c)
         b->inflight_lo = bbr_max(inflight_floor(c, bytes), bbr_scale(bytes, BBR_BETA));
 }
 
+/*
+ * Samples show no more than the pace, which is below bw for a lone flow as well: only who was delivered less than that
+ * yields, and then by both.
+ */
+void bbr_yield(struct cc *c)
+{
+        struct bbr *b    = &c->bbr;
+        uint64_t    room = c->burst + ACK_EVERY * c->packet;
+
+        if (latest_bw(b) > bbr_scale(b->max_bw, YIELD_BELOW))
+                return;
+        b->yielded     = true;
+        b->max_bw      = bbr_max(b->bw_latest, bbr_scale(b->max_bw, BBR_BETA));
+        b->bw_of[0]    = b->max_bw;
+        b->bw_of[1]    = b->max_bw;
+        b->inflight_lo = bbr_min(b->inflight_lo, bbr_bdp(c, b->max_bw, 1000) + room);
+}
+
 static void heed_congestion(struct cc *c)
 {
         struct bbr *b = &c->bbr;
@@ -340,6 +400,7 @@ void bbr_model_acked(struct cc *c, const struct cc_ack *a)
         note_aggregation(c, a);
         look_if_full(c, a);
         note_rtt(c, a);
+        note_queue(c, a);
 }
 
 void bbr_model_end(struct cc *c, const struct cc_ack *a)

@@ -50,6 +50,15 @@ void bbr_marked(struct cc *c);
 void bbr_forget_signals(struct cc *c);
 void bbr_forget_short_term(struct cc *c);
 
+/*
+ * Whether @rtt_ns is above @base_ns by more than one @part of the least delay, and what a receiver gathers before it
+ * acknowledges.
+ */
+bool bbr_is_above(const struct cc *c, int64_t rtt_ns, int64_t base_ns, unsigned part);
+
+/* The queue stood: the rate is what was delivered meanwhile, by beta less at most, and no more is out than that takes. */
+void bbr_yield(struct cc *c);
+
 /* A cycle of probing is over: samples of the one before count no more. */
 void bbr_bw_advance(struct cc *c);
 

@@ -156,9 +156,9 @@ static int check_config(const struct ipcp_config *conf)
 
 O7S_API int irm_bootstrap_ipcp(pid_t pid, const struct ipcp_config *conf)
 {
-        Irm__IpcpBootstrap m = IRM__IPCP_BOOTSTRAP__INIT;
+        Irm__IpcpBootstrap    m = IRM__IPCP_BOOTSTRAP__INIT;
         struct pb_ipcp_config c;
-        int                ret = check_pid(pid);
+        int                   ret = check_pid(pid);
 
         if (ret == 0)
                 ret = check_config(conf);
