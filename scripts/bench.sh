@@ -305,6 +305,7 @@ measure_frct()
                 "$build/tests/sim/bench_frct" --only goodput --seconds "$seconds" --json >>"$tmp/out/json"
         fi
         if wanted sharing; then
+                "$build/tests/sim/bench_frct" --only share --seconds "$seconds"
                 "$build/tests/sim/bench_frct" --only share --seconds $((4 * seconds))
                 "$build/tests/sim/bench_frct" --only share --seconds $((4 * seconds)) --json >>"$tmp/out/json"
         fi

@@ -14,14 +14,14 @@ local o7s = {}
 local proto = Proto("o7s", "Ouroboros")
 local here = debug.getinfo(1, "S").source:match("^@(.*[/\\])") or ""
 
-proto.experts = {
+o7s.experts = {
     malformed = ProtoExpert.new("o7s.malformed", "Malformed", expert.group.MALFORMED, expert.severity.ERROR),
     short = ProtoExpert.new("o7s.short", "Ends too early", expert.group.MALFORMED, expert.severity.ERROR),
     cut = ProtoExpert.new("o7s.cut", "Not all of the packet was captured", expert.group.UNDECODED, expert.severity.NOTE),
     unknown = ProtoExpert.new("o7s.unknown_flow", "The request for this flow was not captured", expert.group.UNDECODED,
                               expert.severity.NOTE),
 }
-o7s.experts = proto.experts
+proto.experts = o7s.experts
 
 -- Both return nothing, so that they can be what a function returns that has failed.
 function o7s.bad(item, text)
@@ -35,7 +35,7 @@ end
 for _, part in ipairs(PARTS) do assert(loadfile(here .. "ouroboros/" .. part .. ".lua"))()(o7s) end
 
 o7s.fields = {
-    eid = ProtoField.uint32("o7s.eid", "Endpoint id", base.DEC, {[0] = "management"}),
+    eid = ProtoField.uint32("o7s.eid", "Endpoint id"),
     length = ProtoField.uint16("o7s.length", "Length"),
     crc = ProtoField.uint32("o7s.crc", "Checksum", base.HEX),
     crc_good = ProtoField.bool("o7s.crc.good", "Checksum is right"),
@@ -124,12 +124,18 @@ local function is_ours(pinfo, where, sap)
     return frame.found ~= nil
 end
 
+-- That it is malformed is in the tree then.
+local function call_other(dissector, tvb, pinfo, top)
+    local done, n = pcall(Dissector.call, dissector, tvb, pinfo, top)
+    return done and n or tvb:len()
+end
+
 function llc.dissector(tvb, pinfo, top)
     local info = {sap_of()}
     local sap, where = info[#info] and info[#info].value, macs(pinfo)
     if not sap then return 0 end
     if not is_ours(pinfo, where, sap) then
-        return others[sap] and others[sap]:call(tvb, pinfo, top) or 0
+        return others[sap] and call_other(others[sap], tvb, pinfo, top) or 0
     end
     if tvb:len() == 0 then return 0 end
     local c = begin(tvb, pinfo, top)

@@ -98,7 +98,8 @@ struct flow {
         unsigned        side;
         struct bell     bell;   /* client: made early, until the port is; with FRCT, until the flow is up */
         struct lookup  *lookup; /* client: of layers, unless the local one has the name */
-        bool            tried;  /* client: a layer has failed, with */
+        bool            asked_again; /* client: the same layer, after nobody had answered */
+        bool            tried;       /* client: a layer has failed, with                  */
         int             tried_result;
         const char     *tried_why;
         struct way      way; /* to elsewhere                                         */

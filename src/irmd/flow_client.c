@@ -144,6 +144,7 @@ enum flow_state client_ask(struct flow *f, const struct cause *c)
 static enum flow_state try_on(struct flow *f, const struct cause *c)
 {
         f->tried        = true;
+        f->asked_again  = false;
         f->tried_result = c->result;
         f->tried_why    = c->why;
         return look(f);
@@ -161,6 +162,13 @@ enum flow_state client_prepared(struct flow *f, const struct cause *c)
         return send_request(f);
 }
 
+/* It has forgotten where the name was, and looks for it anew: a service that has moved is found. */
+static enum flow_state ask_again(struct flow *f)
+{
+        f->asked_again = true;
+        return go_by(f, f->ipcp);
+}
+
 /*
  * What a layer could not do, the next one may; what a server refused is final. A layer that has gone, or got no answer,
  * may have delivered first data, which must not be delivered twice.
@@ -169,6 +177,10 @@ enum flow_state client_refused(struct flow *f, const struct cause *c)
 {
         bool delivered = f->data_len > 0 && (c->result == -EIPCP || c->result == -EHOSTUNREACH);
 
+        if (delivered && c->result == -EHOSTUNREACH)
+                return give_up(f, -ETIMEDOUT, "nobody answers; the first data may have arrived all the same");
+        if (c->result == -EHOSTUNREACH && !f->asked_again)
+                return ask_again(f);
         if (!delivered && (c->result == -ENAME || c->result == -EIPCP || c->result == -EHOSTUNREACH))
                 return try_on(f, c);
         return give_up(f, c->result, c->why);

@@ -143,7 +143,6 @@ int ipcp_flow_alloc(struct ipcp *i, struct flow *f, struct span oap, ipcp_done_f
         alloc.hash     = (ProtobufCBinaryData){.len = hash_len(i->algo), .data = digest};
         alloc.qos      = &qos;
         alloc.oap      = put_span(oap);
-        alloc.once     = f->data_len > 0;
         req.verb_case  = IPCP__REQUEST__VERB_FLOW_ALLOC;
         req.flow_alloc = &alloc;
         f->call        = ask_with(i, &req, fds, port_fds(i, f, fds), done, f);
@@ -412,9 +411,21 @@ static void on_flow_arrived(struct ipcp *i, uint32_t id, const Ipcp__FlowArrived
                 on_remote_flow(i, id, r, m);
 }
 
+static struct flow *find_arrival(const struct ipcp *i, uint32_t question)
+{
+        struct flow *f;
+
+        TAILQ_FOREACH_REVERSE(f, &i->flows, ipcp_flows, by_ipcp)
+        { /* the young ones are last */
+                if (f->question == question)
+                        return f;
+        }
+        return NULL;
+}
+
 static void on_flow_dealloc(struct ipcp *i, const Ipcp__FlowDealloc *m)
 {
-        struct flow *f = flow_find(i->irmd, m->flow_id);
+        struct flow *f = m->arrival != 0 ? find_arrival(i, m->arrival) : flow_find(i->irmd, m->flow_id);
 
         if (f != NULL && f->ipcp == i)
                 flow_left(f);

@@ -34,11 +34,11 @@ struct ipcp {
         char            layer[LAYER_NAME_SIZE + 1];
         enum hash_algo  algo;
         struct chan    *chan;
-        bool            leaving;  /* was told to end */
-        struct timeout  patience; /* until it is ready, or until it has ended */
-        struct reg     *regs;     /* by hash */
-        TAILQ_HEAD(, flow) flows; /* that it carries or is asked for */
-        struct ipcp_call *calls;  /* by id */
+        bool            leaving;            /* was told to end */
+        struct timeout  patience;           /* until it is ready, or until it has ended */
+        struct reg     *regs;               /* by hash */
+        TAILQ_HEAD(ipcp_flows, flow) flows; /* that it carries or is asked for */
+        struct ipcp_call *calls;            /* by id */
         uint32_t          last_id;
         struct mgmt      *creator;   /* who waits for it to be ready */
         struct mgmt      *destroyer; /* who waits for it to be gone  */

@@ -3,11 +3,11 @@
  * rates of loss, round-trip times and congestion controllers; and how flows share a link. Nothing depends
  * on the machine but the CPU time.
  *
- *     bench_frct [--rate MBIT] [--seconds N] [--seed N] [--only goodput|share] [--json]
+ *     bench_frct [--rate MBIT] [--queue PERCENT] [--seconds N] [--apart MS] [--seed N] [--only goodput|share] [--json]
  *
- * Packets of 1400 bytes, header included; a queue of one round trip, at least 20 packets; loss in the
- * direction of the data. Goodput counts from two seconds and twenty round trips after the start. Shares
- * count over the last two thirds; flows begin half a second apart.
+ * Packets of 1400 bytes, header included; a queue of one round trip (or --queue of it), at least 20 packets;
+ * loss in the direction of the data. Goodput counts from two seconds and twenty round trips after the start.
+ * Shares count over the last two thirds; flows begin half a second apart, or as --apart says.
  */
 #include <getopt.h>
 #include <stdio.h>
@@ -27,6 +27,8 @@ struct options {
         uint64_t    mbit;
         int64_t     seconds;
         uint64_t    seed;
+        uint64_t    percent; /* of a round trip, the queue */
+        int64_t     apart_ns;
         const char *only;
         bool        json;
 };
@@ -100,7 +102,7 @@ static void rig_init(struct rig *r, const struct options *o, int64_t rtt_ns, uin
         *r = (struct rig){.rtt_ns = rtt_ns, .rate = way.rate, .cpu_ns = cpu_ns()};
         world_init(&r->w, o->seed, 0);
         r->w.watched = false;
-        way.queue    = bdp(r) > 20 * PACKET ? bdp(r) : 20 * PACKET;
+        way.queue    = bdp(r) * o->percent / 100 > 20 * PACKET ? bdp(r) * o->percent / 100 : 20 * PACKET;
         back         = way;
         way.loss_ppm = loss_ppm;
         world_set_link(&r->w, 0, &way, PACKET);
@@ -265,7 +267,7 @@ static void share(const struct options *o, const struct company *c, int64_t rtt_
                 all_ns *= 2;
         rig_init(&r, o, rtt_ns, 0);
         for (unsigned i = 0; i < c->n; i++)
-                rig_add(&r, c->cc[i], i * NS_PER_S / 2);
+                rig_add(&r, c->cc[i], i * o->apart_ns);
         rig_run(&r, all_ns / 3, all_ns, parts);
         report_share(o, c, rtt_ns, parts);
         world_fini(&r.w);
@@ -293,18 +295,22 @@ static uint64_t number(const char *arg, uint64_t min, uint64_t max)
 static struct options options(int argc, char *argv[])
 {
         static const struct option longs[] = {
-                {"rate", required_argument, NULL, 'r'}, {"seconds", required_argument, NULL, 't'},
-                {"seed", required_argument, NULL, 's'}, {"only", required_argument, NULL, 'o'},
-                {"json", no_argument, NULL, 'j'},       {0},
+                {"rate", required_argument, NULL, 'r'},  {"seconds", required_argument, NULL, 't'},
+                {"seed", required_argument, NULL, 's'},  {"only", required_argument, NULL, 'o'},
+                {"queue", required_argument, NULL, 'q'}, {"apart", required_argument, NULL, 'a'},
+                {"json", no_argument, NULL, 'j'},        {0},
         };
-        struct options o = {.mbit = 100, .seconds = 10, .seed = 1, .only = ""};
-        int            c;
+        struct options o = {
+                .mbit = 100, .seconds = 10, .seed = 1, .percent = 100, .apart_ns = NS_PER_S / 2, .only = ""};
+        int c;
 
         while ((c = getopt_long(argc, argv, "", longs, NULL)) != -1) {
                 switch (c) {
                 case 'r': o.mbit = number(optarg, 1, 100000); break;
                 case 't': o.seconds = (int64_t)number(optarg, 1, 3600); break;
                 case 's': o.seed = number(optarg, 0, UINT32_MAX); break;
+                case 'q': o.percent = number(optarg, 1, 10000); break;
+                case 'a': o.apart_ns = (int64_t)number(optarg, 0, 60000) * NS_PER_MS; break;
                 case 'o': o.only = optarg; break;
                 case 'j': o.json = true; break;
                 default: exit(2);

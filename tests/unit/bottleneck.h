@@ -41,7 +41,8 @@ struct flow {
         struct rate   rate;
         struct path   path;
         int64_t       now_ns;
-        int64_t       free_ns; /* of the bottleneck */
+        int64_t      *free_ns; /* of the bottleneck: its own_free_ns, or shared with others */
+        int64_t       own_free_ns;
         int64_t       pace_ns;
         struct packet packets[PACKETS];
         uint64_t head, arriving, next; /* oldest that is not accounted for, next to arrive, next to be sent */
@@ -72,6 +73,7 @@ static void flow_init(struct flow *f, const struct path *p, uint64_t packet, uin
         memset(f, 0, sizeof(*f));
         f->path      = *p;
         f->random    = seed;
+        f->free_ns   = &f->own_free_ns;
         f->ack_ns    = CLOCK_NEVER;
         f->cc.ops    = &cc_bbr;
         f->cc.packet = packet;
@@ -83,7 +85,7 @@ static void flow_init(struct flow *f, const struct path *p, uint64_t packet, uin
 
 static uint64_t queue_bytes(const struct flow *f)
 {
-        int64_t wait_ns = f->free_ns > f->now_ns ? f->free_ns - f->now_ns : 0;
+        int64_t wait_ns = *f->free_ns > f->now_ns ? *f->free_ns - f->now_ns : 0;
 
         return (uint64_t)((double)wait_ns * (double)f->path.rate / 1e9);
 }
@@ -97,15 +99,15 @@ static void enqueue(struct flow *f, struct packet *p)
                      (f->path.buffer > 0 && queue + f->cc.packet > f->path.buffer);
         p->marked = f->path.mark_at > 0 && queue >= f->path.mark_at;
         f->n_sent++;
-        if (f->free_ns > f->now_ns) {
-                f->wait_sum_ns += f->free_ns - f->now_ns;
+        if (*f->free_ns > f->now_ns) {
+                f->wait_sum_ns += *f->free_ns - f->now_ns;
                 f->wait_max_ns =
-                        f->free_ns - f->now_ns > f->wait_max_ns ? f->free_ns - f->now_ns : f->wait_max_ns;
+                        *f->free_ns - f->now_ns > f->wait_max_ns ? *f->free_ns - f->now_ns : f->wait_max_ns;
         }
         if (p->dropped)
                 return;
-        f->free_ns   = (f->free_ns > f->now_ns ? f->free_ns : f->now_ns) + took_ns;
-        p->arrive_ns = f->free_ns + f->path.rtt_ns;
+        *f->free_ns  = (*f->free_ns > f->now_ns ? *f->free_ns : f->now_ns) + took_ns;
+        p->arrive_ns = *f->free_ns + f->path.rtt_ns;
 }
 
 static bool app_has(struct flow *f)
@@ -127,8 +129,12 @@ static bool window_has(struct flow *f)
 
 static void spend(struct flow *f)
 {
-        int64_t burst_ns = (int64_t)(f->cc.burst * (uint64_t)NS_PER_S / f->cc.pacing_rate);
-        int64_t least_ns = f->now_ns - burst_ns;
+        int64_t burst_ns, least_ns;
+
+        if (f->cc.pacing_rate == 0)
+                return;
+        burst_ns = (int64_t)(f->cc.burst * (uint64_t)NS_PER_S / f->cc.pacing_rate);
+        least_ns = f->now_ns - burst_ns;
 
         f->pace_ns = f->pace_ns > least_ns ? f->pace_ns : least_ns;
         f->pace_ns += (int64_t)(f->cc.packet * (uint64_t)NS_PER_S / f->cc.pacing_rate);
@@ -277,6 +283,13 @@ static void flow_timeout(struct flow *f)
 
 /* -- time -------------------------------------------------------------------- */
 
+/* Nothing will arrive any more, and the window is full of it. */
+static bool flow_is_stuck(const struct flow *f)
+{
+        return f->head < f->next && f->arriving == f->next && f->waiting == 0 &&
+               f->in_flight + f->cc.packet > f->cc.cwnd;
+}
+
 static int64_t flow_due(struct flow *f, int64_t until_ns)
 {
         int64_t due_ns = until_ns;
@@ -291,6 +304,8 @@ static int64_t flow_due(struct flow *f, int64_t until_ns)
         send_ns = f->app_rate > 0 && f->app_ns > f->pace_ns ? f->app_ns : f->pace_ns;
         if (f->in_flight + f->cc.packet <= f->cc.cwnd && send_ns < due_ns)
                 due_ns = send_ns;
+        if (flow_is_stuck(f) && f->now_ns + rtt_rto_ns(&f->rtt, 0) < due_ns)
+                due_ns = f->now_ns + rtt_rto_ns(&f->rtt, 0);
         return due_ns > f->now_ns ? due_ns : f->now_ns;
 }
 
@@ -302,8 +317,7 @@ static void flow_step(struct flow *f, int64_t until_ns)
                 flow_arrive(f);
         else if (f->ack_ns <= f->now_ns)
                 flow_ack(f, f->arriving);
-        else if (f->head < f->next && f->arriving == f->next && f->waiting == 0 &&
-                 f->in_flight + f->cc.packet > f->cc.cwnd)
+        else if (flow_is_stuck(f))
                 flow_timeout(f);
 }
 
@@ -313,6 +327,29 @@ static void flow_run(struct flow *f, int64_t ns)
 
         while (f->now_ns < until_ns)
                 flow_step(f, until_ns);
+}
+
+/* -- several ------------------------------------------------------------------- */
+
+/* Begins at @start_ns, on a line that is busy until *@line_ns. */
+static inline void flow_share_line(struct flow *f, int64_t *line_ns, int64_t start_ns)
+{
+        f->free_ns = line_ns;
+        f->now_ns = f->pace_ns = start_ns;
+}
+
+/* Who is behind goes first: a packet that is sent now finds the line as those before have left it. */
+static inline void flows_run(struct flow *flows, unsigned n, int64_t until_ns)
+{
+        for (;;) {
+                struct flow *first = &flows[0];
+
+                for (unsigned i = 1; i < n; i++)
+                        first = flows[i].now_ns < first->now_ns ? &flows[i] : first;
+                if (first->now_ns >= until_ns)
+                        return;
+                flow_step(first, until_ns);
+        }
 }
 
 /* -- figures ------------------------------------------------------------------- */

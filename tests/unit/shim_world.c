@@ -67,6 +67,11 @@ static void up_arrived(void *ctx, uint32_t ask, const uint8_t *hash, const qossp
                 app_write(a, h->greeting);
 }
 
+static void up_gone(void *ctx, uint32_t ask)
+{
+        note(ctx, EV_GONE)->ask = ask;
+}
+
 static void up_dealloc(void *ctx, uint64_t flow_id)
 {
         note(ctx, EV_DEALLOC)->flow_id = flow_id;
@@ -121,7 +126,7 @@ uint32_t host_alloc(struct host *h, struct app *a, char name, const void *oap, s
 
         app_open(h->w, a, &port);
         h->ops.flow_alloc(h->layer, ask, a->flow_id, name_of(name), &qos_voice,
-                          (struct oap_bytes){oap, oap_len}, h->once, port);
+                          (struct oap_bytes){oap, oap_len}, port);
         return ask;
 }
 
@@ -209,6 +214,7 @@ static void host_start(struct host *h, const struct link_ops *link)
         h->up = (struct ipcp_up){.ctx          = h,
                                  .flow_reply   = up_reply,
                                  .flow_arrived = up_arrived,
+                                 .arrival_gone = up_gone,
                                  .flow_dealloc = up_dealloc,
                                  .done         = up_done};
         shim_ops(&h->ops, link);

@@ -31,7 +31,7 @@ struct app {
 };
 
 /* What a shim told its irmd. */
-enum event_kind { EV_REPLY, EV_ARRIVED, EV_DEALLOC, EV_DONE, EV_N_KINDS };
+enum event_kind { EV_REPLY, EV_ARRIVED, EV_GONE, EV_DEALLOC, EV_DONE, EV_N_KINDS };
 
 struct event {
         enum event_kind kind;
@@ -66,7 +66,6 @@ struct host {
         size_t          n[EV_N_KINDS]; /* of each kind */
         size_t          n_events;
         /* the directory */
-        bool     once;     /* for host_alloc() */
         uint32_t find_ask; /* that was asked last; 0: none */
         uint32_t publish_ask;
         int      publish_result; /* what publish() says */

@@ -80,10 +80,9 @@ static void take_oap(struct oap_bytes oap)
 }
 
 static void fake_flow_alloc(void *layer, uint32_t ask, uint64_t flow_id, const uint8_t *hash,
-                            const qosspec_t *qs, struct oap_bytes oap, bool once, struct ipcp_port port)
+                            const qosspec_t *qs, struct oap_bytes oap, struct ipcp_port port)
 {
         assert_ptr_equal(layer, &fake);
-        assert_false(once);
         fake.port = port;
         take_oap(oap);
         memcpy(fake.hash, hash, HASH);

@@ -100,7 +100,7 @@ static void hears_nothing(struct fixture *x)
 
 static void alloc(struct fixture *x, uint32_t ask, uint64_t flow_id, const uint8_t *hash)
 {
-        local_ops.flow_alloc(x->layer, ask, flow_id, hash, &qos_raw, request, false, IPCP_NO_PORT);
+        local_ops.flow_alloc(x->layer, ask, flow_id, hash, &qos_raw, request, IPCP_NO_PORT);
 }
 
 static void dealloc(struct fixture *x, uint64_t flow_id)
@@ -112,7 +112,7 @@ static int setup(void **state)
 {
         struct fixture *x = calloc(1, sizeof(*x));
 
-        x->up    = (struct ipcp_up){x, flow_reply, flow_arrived, flow_dealloc, NULL};
+        x->up    = (struct ipcp_up){x, flow_reply, flow_arrived, NULL, flow_dealloc, NULL};
         x->layer = local_ops.create(&local_ops, &x->up, NULL);
         *state   = x;
         return local_ops.bootstrap(x->layer, &local_default_conf) != 0 || local_ops.reg(x->layer, 0, h1) != 0;

@@ -146,7 +146,7 @@ static void test_id_of_another_flow(void **state)
         host_reg(b, 's', 0);
         world_flow(w, A, B, 's', &client, &server);
         app_open(w, &third, &port);
-        a->ops.flow_alloc(a->layer, 77, client.flow_id, name_of('s'), &qos_raw, SHIM_NO_OAP, false, port);
+        a->ops.flow_alloc(a->layer, 77, client.flow_id, name_of('s'), &qos_raw, SHIM_NO_OAP, port);
         assert_int_equal(result_of(a, 77), -EEXIST);
         assert_string_equal(app_read(&third), "end");
         app_close(&third);
@@ -173,7 +173,7 @@ static void test_no_port(void **state)
         uint32_t      ask;
 
         host_reg(b, 's', 0);
-        a->ops.flow_alloc(a->layer, 77, 1000, name_of('s'), &qos_raw, SHIM_NO_OAP, false, IPCP_NO_PORT);
+        a->ops.flow_alloc(a->layer, 77, 1000, name_of('s'), &qos_raw, SHIM_NO_OAP, IPCP_NO_PORT);
         assert_true(result_of(a, 77) < 0);
         ask = host_alloc(a, &client, 's', "x", 1);
         WORLD_UNTIL(w, b->n[EV_ARRIVED] == 1);

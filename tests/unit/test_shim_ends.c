@@ -176,6 +176,7 @@ static void test_client_gives_up_asking(void **state)
         host_dealloc(a, x->client.flow_id);
         assert_int_equal(host_flows(a), 0);
         WORLD_UNTIL(x->w, host_flows(b) == 0);
+        assert_int_equal(host_event(b, EV_GONE, 0)->ask, host_event(b, EV_ARRIVED, 0)->ask);
         assert_string_equal(app_read(&x->client), "end");
         host_accept(b, &x->server, host_event(b, EV_ARRIVED, 0)->ask, "y", 1);
         assert_int_equal(host_event(b, EV_DEALLOC, 0)->flow_id, x->server.flow_id);

@@ -80,7 +80,7 @@ return function(o7s)
         local range, item = c:bytes(f.padding, c:left())
         if not range then return true end
         if h.type ~= REQUEST then return o7s.bad(item, "bytes behind a packet that is no request") end
-        if range:bytes():raw():find("[^%z]") then return o7s.bad(item, "padding that is not zeros") end
+        if range:bytes():raw():find("[^\0]") then return o7s.bad(item, "padding that is not zeros") end
         return true
     end
 

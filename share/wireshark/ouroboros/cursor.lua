@@ -52,10 +52,10 @@ return function(o7s)
     end
 
     -- A tree for what follows; bytes are added to it until the returned function is called.
-    function cursor:below(proto_or_field, n, text)
+    function cursor:below(field, n)
         local outer = self.tree
         local range = self:left() > 0 and self.tvb:range(self.at, math.min(n or self:left(), self:left()))
-        self.tree = range and outer:add(proto_or_field, range, text) or outer
+        self.tree = range and outer:add(field, range) or outer
         return self.tree, function() self.tree = outer end
     end
 

@@ -62,10 +62,13 @@ return function(o7s)
                       oap_id = request.oap_id, eid = request.eid}
         exchange.flow = flow
         ends[end_key(flow.client, flow.server, request.eid)] = {flow = flow, direction = "s2c"}
+        if exchange.reply then flows.answered(exchange, exchange.reply, exchange.reply_number) end
     end
 
+    -- Who captures at two places may see the reply first.
     function flows.answered(exchange, reply, number)
         local flow = exchange.flow
+        exchange.reply, exchange.reply_number = reply, number
         if not flow then return end
         flow.reply = number
         if reply.code == 0 then

@@ -15,11 +15,9 @@ return function(o7s)
         content = ProtoField.bytes("o7s_record.content", "Content"),
     }
     proto.fields = f
-    proto.experts = {
-        refused = ProtoExpert.new("o7s_record.refused", "Does not open with the keys of its flow", expert.group.DECRYPTION,
-                                  expert.severity.WARN),
-    }
-    local refused = proto.experts.refused
+    local refused = ProtoExpert.new("o7s_record.refused", "Does not open with the keys of its flow", expert.group.DECRYPTION,
+                                    expert.severity.WARN)
+    proto.experts = {refused}
     local data = Dissector.get("data")
 
     function o7s.data(range, pinfo, tree)

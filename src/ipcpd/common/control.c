@@ -120,15 +120,27 @@ static void up_flow_arrived(void *ctx, uint32_t ask, const uint8_t *hash, const 
         send_request(c, ask, &rq);
 }
 
-static void up_flow_dealloc(void *ctx, uint64_t flow_id)
+/* One of the two is 0. */
+static void send_dealloc(struct control *c, uint64_t flow_id, uint32_t arrival)
 {
         Ipcp__FlowDealloc fd = IPCP__FLOW_DEALLOC__INIT;
         Ipcp__Request     rq = IPCP__REQUEST__INIT;
 
         fd.flow_id      = flow_id;
+        fd.arrival      = arrival;
         rq.verb_case    = IPCP__REQUEST__VERB_FLOW_DEALLOC;
         rq.flow_dealloc = &fd;
-        send_request(ctx, 0, &rq);
+        send_request(c, 0, &rq);
+}
+
+static void up_flow_dealloc(void *ctx, uint64_t flow_id)
+{
+        send_dealloc(ctx, flow_id, 0);
+}
+
+static void up_arrival_gone(void *ctx, uint32_t ask)
+{
+        send_dealloc(ctx, 0, ask);
 }
 
 /* -- from irmd ------------------------------------------------------------- */
@@ -207,7 +219,7 @@ static int on_flow_alloc(struct control *c, uint32_t id, const Ipcp__Request *rq
         if (id == 0 || fa->flow_id == 0 || !hash_ok(c, &fa->hash) || pb_qos_get(fa->qos, &qs) < 0 ||
             !port_ok(c))
                 return -EINVAL;
-        c->ops->flow_alloc(c->layer, id, fa->flow_id, fa->hash.data, &qs, get_bytes(&fa->oap), fa->once,
+        c->ops->flow_alloc(c->layer, id, fa->flow_id, fa->hash.data, &qs, get_bytes(&fa->oap),
                            port_of_message(c));
         return SILENT;
 }
@@ -319,7 +331,12 @@ struct control *control_create(const struct ipcp_ops *ops, uv_loop_t *loop, cons
         c->ops   = ops;
         c->out   = out;
         c->ctx   = ctx;
-        c->up    = (struct ipcp_up){c, up_flow_reply, up_flow_arrived, up_flow_dealloc, up_done};
+        c->up    = (struct ipcp_up){.ctx          = c,
+                                    .flow_reply   = up_flow_reply,
+                                    .flow_arrived = up_flow_arrived,
+                                    .arrival_gone = up_arrival_gone,
+                                    .flow_dealloc = up_flow_dealloc,
+                                    .done         = up_done};
         c->layer = ops->create(ops, &c->up, loop);
         if (c->layer == NULL) {
                 control_destroy(c);

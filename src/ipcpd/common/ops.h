@@ -8,7 +8,6 @@
 #ifndef O7S_IPCPD_COMMON_OPS_H
 #define O7S_IPCPD_COMMON_OPS_H
 
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <uv.h>
@@ -61,6 +60,9 @@ struct ipcp_up {
         void (*flow_arrived)(void *ctx, uint32_t ask, const uint8_t *hash, const qosspec_t *qs, uint64_t twin,
                              struct oap_bytes oap, const struct ipcp_way *way);
 
+        /* The client of the flow that arrived with @ask has given up. It need not be answered any more. */
+        void (*arrival_gone)(void *ctx, uint32_t ask);
+
         /* This end is over: the peer has ended it. */
         void (*flow_dealloc)(void *ctx, uint64_t flow_id);
 
@@ -91,11 +93,11 @@ struct ipcp_ops {
         void (*name_query)(void *layer, uint32_t ask, const uint8_t *hash);
 
         /*
-         * Answered with flow_reply(), now or later; not after flow_dealloc() of the same flow. A request that brings first data
-         * must be delivered @once: it is not tried elsewhere after it may have been heard (-EHOSTUNREACH).
+         * Answered with flow_reply(), now or later; not after flow_dealloc() of the same flow. A request that may have been heard
+         * is not sent elsewhere: where nobody answers, the result is -EHOSTUNREACH, and irmd makes another.
          */
         void (*flow_alloc)(void *layer, uint32_t ask, uint64_t flow_id, const uint8_t *hash,
-                           const qosspec_t *qs, struct oap_bytes oap, bool once, struct ipcp_port port);
+                           const qosspec_t *qs, struct oap_bytes oap, struct ipcp_port port);
 
         /*
          * What became of the flow that arrived; @flow_id is the server's end, @port its port and @oap for the client when

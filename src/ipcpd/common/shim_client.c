@@ -22,8 +22,6 @@ struct shim_wish {
         size_t             next;     /* of `at` to be asked              */
         bool               recalled; /* `at` was known and not looked up */
         bool               renewed;  /* and has been looked up since     */
-        bool               once;     /* not again after it may have been heard */
-        bool               unheard;  /* nobody answered where it was sent      */
         size_t             oap_len;
         uint8_t            oap[];
 };
@@ -152,7 +150,7 @@ static int flow_create(struct shim *s, uint64_t flow_id, struct shim_wish *rq, s
 }
 
 void shim_flow_alloc(void *layer, uint32_t ask, uint64_t flow_id, const uint8_t *hash, const qosspec_t *qs,
-                     struct oap_bytes oap, bool once, struct ipcp_port port)
+                     struct oap_bytes oap, struct ipcp_port port)
 {
         struct shim      *s = layer;
         struct shim_flow *f;
@@ -163,8 +161,7 @@ void shim_flow_alloc(void *layer, uint32_t ask, uint64_t flow_id, const uint8_t 
                 s->up->flow_reply(s->up->ctx, ask, r, SHIM_NO_OAP, NULL);
                 return;
         }
-        f->ask           = ask;
-        f->request->once = once;
+        f->ask = ask;
         begin(s, f);
         shim_rearm(s);
 }
@@ -200,20 +197,19 @@ static void not_there(struct shim *s, struct shim_flow *f)
                 rq->renewed = true;
                 look_up(s, f);
         } else {
-                shim_flow_refuse(s, f, rq->unheard ? -EHOSTUNREACH : -ENAME);
+                shim_flow_refuse(s, f, -ENAME);
         }
 }
 
-/* It may have been heard all the same, and only the answers been lost. */
-static void nobody_there(struct shim *s, struct shim_flow *f)
+/*
+ * The request may have been heard, and only the answers been lost: it is not sent elsewhere, and whoever heard it is
+ * told that nobody waits any more. irmd may make another, and the place is no longer known by then.
+ */
+static void nobody_there(struct shim *s, struct shim_flow *f, const struct transport_key *k)
 {
-        if (f->request->once) {
-                shim_names_forget(s->names, f->request->hash, &f->path.to);
-                shim_flow_refuse(s, f, -EHOSTUNREACH);
-                return;
-        }
-        f->request->unheard = true;
-        not_there(s, f);
+        transport_dealloc(s->transport, clock_now_ns(), k);
+        shim_names_forget(s->names, f->request->hash, &f->path.to);
+        shim_flow_refuse(s, f, -EHOSTUNREACH);
 }
 
 void shim_on_reply(void *ctx, uint64_t cookie, const struct transport_key *k, int result, uint32_t eid,
@@ -227,7 +223,7 @@ void shim_on_reply(void *ctx, uint64_t cookie, const struct transport_key *k, in
         } else if (result == -ENAME) {
                 not_there(s, f);
         } else if (result == -EHOSTUNREACH) {
-                nobody_there(s, f);
+                nobody_there(s, f, k);
         } else if (result < 0) {
                 shim_flow_refuse(s, f, result);
         } else if (!s->link_ops->eid_ok(eid)) {

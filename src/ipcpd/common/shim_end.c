@@ -119,17 +119,22 @@ void shim_on_dealloc(void *ctx, const struct transport_key *k)
         struct shim_flow *f = shim_flow_by_exchange(s->flows, k);
         enum shim_state   was;
         uint64_t          id;
+        uint32_t          ask;
 
         if (f == NULL || f->request != NULL)
                 return; /* what we ask for ends by its reply */
         was = f->state;
         id  = shim_flow_id(f);
+        ask = f->ask;
         if (was == SHIM_ARRIVED)
-                log_dbg("arrival %u: given up by its client", f->ask);
+                log_dbg("arrival %u: given up by its client", ask);
         else
                 log_dbg("flow %llu: ended by the peer", ull(id));
         shim_flow_drop(s, f);
-        tell_irmd(s, was, id);
+        if (was == SHIM_ARRIVED)
+                s->up->arrival_gone(s->up->ctx, ask);
+        else
+                tell_irmd(s, was, id);
 }
 
 void shim_on_broken(void *ctx, void *flow_ctx)

@@ -80,7 +80,7 @@ void shim_heard(struct shim *s, uint32_t number, const struct link_addr *addrs, 
 /* -- shim_client.c --------------------------------------------------------- */
 
 void shim_flow_alloc(void *layer, uint32_t ask, uint64_t flow_id, const uint8_t *hash, const qosspec_t *qs,
-                     struct oap_bytes oap, bool once, struct ipcp_port port);
+                     struct oap_bytes oap, struct ipcp_port port);
 
 /* The name that @f looks for is @at; none: nowhere. */
 void shim_flow_found(struct shim *s, struct shim_flow *f, const struct shim_places *at);

@@ -85,11 +85,11 @@ static int local_unreg(void *layer, uint32_t ask, const uint8_t *hash)
 /* -- flows ----------------------------------------------------------------- */
 
 static void local_flow_alloc(void *layer, uint32_t ask, uint64_t flow_id, const uint8_t *hash,
-                             const qosspec_t *qs, struct oap_bytes oap, bool once, struct ipcp_port port)
+                             const qosspec_t *qs, struct oap_bytes oap, struct ipcp_port port)
 {
         struct local *l = layer;
 
-        (void)once, (void)port;
+        (void)port;
         if (find_name(l, hash) != NULL) {
                 l->up->flow_arrived(l->up->ctx, 0, hash, qs, flow_id, oap, NULL);
                 return;

@@ -37,6 +37,16 @@
  *     After a timeout inflight_lo begins with the window before it, not with one packet.
  *     Fewer than four packets of product count as four where rounds between probes are counted.
  *
+ * And what the draft lacks for company, equals and CUBIC (why, and by how much: doc/protocols/frct.md):
+ *
+ *     A probe that lost too much leaves beta of what was in flight, where the draft keeps all of it; but never less
+ *     than the product and the headroom on it.
+ *     UP ends when the delay has risen by a twelfth of the least, since the probe began.
+ *     Who finds that the queue stands, three rounds after its probe, takes what is delivered for its rate; unless
+ *     PROBE_RTT did not empty the queue: then others fill it who would take what is yielded.
+ *     inflight_hi grows by a third of what is acknowledged, while a probe began without a queue.
+ *     After PROBE_RTT the next probe comes within 2 s: all have left it at once, and would probe at once.
+ *
  * Amounts are bytes, rates bytes per second, gains thousandths; products are formed so that 100 GB/s over ten
  * seconds fit in 64 bits.
  */

@@ -88,8 +88,8 @@ static void enter_refill(struct cc *c)
 }
 
 /*
- * inflight_hi grows by 1, 2, 4, 8, ... packets a round; by a third where the probe found no queue: then the bound
- * is of another time.
+ * inflight_hi grows by 1, 2, 4, 8, ... packets a round; by a third where the probe found no queue: then the
+ * bound is of another time.
  */
 static void steepen(struct cc *c)
 {
@@ -171,9 +171,9 @@ static bool is_time_to_probe(const struct cc *c, int64_t now_ns)
 }
 
 /*
- * The greatest rates that flows have seen add up to more than the path carries, since each saw its own when others
- * had less; what they are given at one time does not. Who has most yields most, and what it took in its probe it has
- * again only with the next. Rivals would take what is yielded.
+ * The greatest rates that flows have seen add up to more than the path carries, since each saw its own when
+ * others had less; what they are given at one time does not. Who has most yields most. Rivals would take what
+ * is yielded.
  */
 static void yield_if_due(struct cc *c, const struct cc_ack *a)
 {
@@ -207,9 +207,9 @@ static void in_refill(struct cc *c, const struct cc_ack *a)
 }
 
 /*
- * A probe has found its part when it has raised the delay, in company as well as alone: all flows raise the queue by
- * the same, whatever they have. Caution: where the last probe lost too much, this one turns back at once, and comes
- * again if that went well.
+ * A probe has found its part when it has raised the delay: all flows raise the queue by the same, whatever they
+ * have. Caution: where the last probe lost too much, this one turns back at once, and comes again if that went
+ * well.
  */
 static bool is_time_to_go_down(struct cc *c, const struct cc_ack *a)
 {

@@ -358,8 +358,8 @@ static void lower_bounds(struct cc *c)
 }
 
 /*
- * Samples show no more than the pace, which is below bw for a lone flow as well: only who was delivered less than that
- * yields, and then by both.
+ * Samples show no more than the pace, which is below bw for a lone flow as well: only who was delivered less
+ * than that yields, and then by both.
  */
 void bbr_yield(struct cc *c)
 {

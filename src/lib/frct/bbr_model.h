@@ -51,12 +51,15 @@ void bbr_forget_signals(struct cc *c);
 void bbr_forget_short_term(struct cc *c);
 
 /*
- * Whether @rtt_ns is above @base_ns by more than one @part of the least delay, and what a receiver gathers before it
- * acknowledges.
+ * Whether @rtt_ns is above @base_ns by more than one @part of the least delay, and the time of the packets
+ * that a receiver gathers before it acknowledges.
  */
 bool bbr_is_above(const struct cc *c, int64_t rtt_ns, int64_t base_ns, unsigned part);
 
-/* The queue stood: the rate is what was delivered meanwhile, by beta less at most, and no more is out than that takes. */
+/*
+ * The queue stands: if less is delivered than is sent, the rate is what is delivered, by beta less at most, and
+ * no more is out than that takes.
+ */
 void bbr_yield(struct cc *c);
 
 /* A cycle of probing is over: samples of the one before count no more. */
