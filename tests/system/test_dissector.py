@@ -111,7 +111,15 @@ def exchange(two, qos):
         assert two.client.begin_read(fd).data(10) == b"answer"
         two.disconnect(fd, peer_fd)
         o7s.eventually(lambda: capture.controls(two.kind, shim.DEALLOCATED), 10)
-    return [frame for _, _, frame in capture.frames]
+    return in_order(two.kind, [frame for _, _, frame in capture.frames])
+
+
+def in_order(kind, frames):
+    """Each host's frames are in the order of their arrival, but the two are listened to in turns: the handshake was first."""
+    def comes_later(frame):
+        packet = shim.parse(kind, 0, True, frame)
+        return packet is None or packet.control is None or packet.control.type > shim.REPLY
+    return sorted(frames, key=comes_later)
 
 
 # -- flows of every kind

@@ -8,6 +8,7 @@ from net import KINDS, ONE_OF_EACH, talk
 from puppet import ENAME, PATIENCE
 
 pytest_plugins = ["net_fixtures"]
+pytestmark = pytest.mark.bare  # what a sanitizer could find here is looked for in the unit tests and test_net_hostile
 
 
 class Three:

@@ -6,8 +6,13 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#define QUERY_NS    (100 * NS_PER_MS) /* first gap, doubled each time: at 100, 300 and 700 ms … */
-#define QUERIES_MAX 4u                /* … and given up at 1.5 s                                 */
+/*
+ * At 100, 300, 500, … 1300 ms, given up at 1.5 s. Others may wait for the same answer, so one that is lost costs them all: with
+ * 20 % loss each way four tries would fail once in sixty.
+ */
+#define FIRST_NS    (100 * NS_PER_MS)
+#define AGAIN_NS    (200 * NS_PER_MS)
+#define QUERIES_MAX 8u
 
 struct query {
         struct timer     timer;
@@ -60,7 +65,7 @@ static void due(struct transport *t, struct timer *m, int64_t now_ns)
                 answer(t, q, NULL);
                 return;
         }
-        timer_move(t, m, now_ns + (QUERY_NS << q->sent));
+        timer_move(t, m, now_ns + AGAIN_NS);
         send_query(t, q);
 }
 
@@ -77,7 +82,7 @@ static struct query *create(struct transport *t, int64_t now_ns, const uint8_t *
         q->id        = transport_draw_id(t);
         q->timer.due = due;
         HASH_ADD(hh, t->queries, id, sizeof(q->id), q);
-        if (q->hh.tbl != NULL && timer_start(t, &q->timer, now_ns + QUERY_NS) == 0)
+        if (q->hh.tbl != NULL && timer_start(t, &q->timer, now_ns + FIRST_NS) == 0)
                 return q;
         drop(t, q);
         return NULL;
