@@ -25,14 +25,14 @@ struct net_shared {
 struct net_conf {
         const char *own, *peer; /* IPv4 addresses                     */
         uint16_t    port;
-        const char *dev;             /* interface                          */
-        uint8_t     mac[6];          /* the peer's, on it                  */
-        const char *security;        /* directory of credentials, or NULL  */
-        const char *name;            /* of the service                     */
-        const char *qos;             /* raw or data                        */
-        size_t      size;            /* of messages                        */
-        const void *question;        /* first data, or NULL                */
-        bool        answers;         /* the server sends everything back   */
+        const char *dev;      /* interface                          */
+        uint8_t     mac[6];   /* the peer's, on it                  */
+        const char *security; /* directory of credentials, or NULL  */
+        const char *name;     /* of the service                     */
+        const char *qos;      /* raw or data                        */
+        size_t      size;     /* of messages                        */
+        const void *question; /* first data, or NULL                */
+        bool        answers;  /* the server sends everything back   */
 };
 
 /*

@@ -39,7 +39,7 @@ static int flow_accept_one(const struct net_conf *c, int listener)
 
 static int flow_open(const struct net_conf *c)
 {
-        qosspec_t        qos = strcmp(c->qos, "data") == 0 ? qos_data : qos_raw;
+        qosspec_t        qos   = strcmp(c->qos, "data") == 0 ? qos_data : qos_raw;
         struct flow_data first = {.send = c->question, .send_len = c->question != NULL ? c->size : 0};
 
         return said("allocate", flow_alloc_data(c->name, &qos, NULL, c->question != NULL ? &first : NULL));

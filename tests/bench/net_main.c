@@ -28,7 +28,7 @@
 static struct net_shared    *shared;
 static const struct net_way *way;
 static struct net_conf       conf;
-static _Alignas(64) uint8_t  memory[NET_BYTES_MAX];
+static _Alignas(64) uint8_t memory[NET_BYTES_MAX];
 
 static void die(const char *what)
 {
@@ -118,7 +118,8 @@ static void first_ask(int fd)
                 int64_t from_ns = clock_now_ns();
 
                 fd = way->open(&conf);
-                if (fd < 0 || (conf.question == NULL && way->send(fd, memory, conf.size) < 0) || !recv_all(fd, conf.size))
+                if (fd < 0 || (conf.question == NULL && way->send(fd, memory, conf.size) < 0) ||
+                    !recv_all(fd, conf.size))
                         die("first");
                 add(&shared->done_ns, (uint64_t)(clock_now_ns() - from_ns));
                 add(&shared->done, 1);
@@ -170,14 +171,20 @@ static void ask(const struct work *w)
 
 /* -- the command line ------------------------------------------------------------- */
 
-static const struct net_way *const ways[] = {&net_flow, &net_udp, &net_udp_m, &net_udp_gso, &net_packet, &net_tcp, &net_tls};
+static const struct net_way *const ways[] = {&net_flow,   &net_udp, &net_udp_m, &net_udp_gso,
+                                             &net_packet, &net_tcp, &net_tls};
 
 static const struct option long_options[] = {
-        {"own", required_argument, NULL, 'o'},  {"peer", required_argument, NULL, 'p'},
-        {"port", required_argument, NULL, 'P'}, {"dev", required_argument, NULL, 'd'},
-        {"mac", required_argument, NULL, 'm'},  {"security", required_argument, NULL, 's'},
-        {"name", required_argument, NULL, 'n'}, {"qos", required_argument, NULL, 'q'},
-        {"size", required_argument, NULL, 'z'}, {"first-data", no_argument, NULL, 'f'},
+        {"own", required_argument, NULL, 'o'},
+        {"peer", required_argument, NULL, 'p'},
+        {"port", required_argument, NULL, 'P'},
+        {"dev", required_argument, NULL, 'd'},
+        {"mac", required_argument, NULL, 'm'},
+        {"security", required_argument, NULL, 's'},
+        {"name", required_argument, NULL, 'n'},
+        {"qos", required_argument, NULL, 'q'},
+        {"size", required_argument, NULL, 'z'},
+        {"first-data", no_argument, NULL, 'f'},
         {NULL, 0, NULL, 0},
 };
 
@@ -236,7 +243,8 @@ int main(int argc, char **argv)
         int                id;
 
         if (w == NULL) {
-                fprintf(stderr, "usage: o7s_bench_net FILE server|client stream|echo|first WAY [OPTION]...\n");
+                fprintf(stderr,
+                        "usage: o7s_bench_net FILE server|client stream|echo|first WAY [OPTION]...\n");
                 return 2;
         }
         open_shared(argv[1]);

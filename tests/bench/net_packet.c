@@ -23,7 +23,9 @@ static uint8_t *ring;
 
 static int packet_socket(const struct net_conf *c, uint16_t protocol)
 {
-        struct sockaddr_ll a  = {.sll_family = AF_PACKET, .sll_protocol = htons(protocol), .sll_ifindex = (int)if_nametoindex(c->dev)};
+        struct sockaddr_ll a  = {.sll_family   = AF_PACKET,
+                                 .sll_protocol = htons(protocol),
+                                 .sll_ifindex  = (int)if_nametoindex(c->dev)};
         int                fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
 
         return fd < 0 || bind(fd, (struct sockaddr *)&a, sizeof(a)) < 0 ? -1 : fd;
@@ -32,8 +34,11 @@ static int packet_socket(const struct net_conf *c, uint16_t protocol)
 static int ring_open(int fd)
 {
         int                 version = TPACKET_V3;
-        struct tpacket_req3 r       = {.tp_block_size = BLOCK, .tp_block_nr = BLOCKS, .tp_frame_size = FRAME,
-                                       .tp_frame_nr = BLOCK / FRAME * BLOCKS, .tp_retire_blk_tov = 1};
+        struct tpacket_req3 r       = {.tp_block_size     = BLOCK,
+                                       .tp_block_nr       = BLOCKS,
+                                       .tp_frame_size     = FRAME,
+                                       .tp_frame_nr       = BLOCK / FRAME * BLOCKS,
+                                       .tp_retire_blk_tov = 1};
 
         if (setsockopt(fd, SOL_PACKET, PACKET_VERSION, &version, sizeof(version)) < 0 ||
             setsockopt(fd, SOL_PACKET, PACKET_RX_RING, &r, sizeof(r)) < 0)
@@ -49,8 +54,13 @@ static int packet_listen(const struct net_conf *c)
 
         if (fd < 0 || ring_open(fd) < 0)
                 return -1;
-        return bind(fd, (struct sockaddr *)&(struct sockaddr_ll){.sll_family = AF_PACKET, .sll_protocol = htons(ETHERTYPE), .sll_ifindex = (int)if_nametoindex(c->dev)},
-                    sizeof(struct sockaddr_ll)) < 0 ? -1 : fd;
+        return bind(fd,
+                    (struct sockaddr *)&(struct sockaddr_ll){.sll_family   = AF_PACKET,
+                                                             .sll_protocol = htons(ETHERTYPE),
+                                                             .sll_ifindex  = (int)if_nametoindex(c->dev)},
+                    sizeof(struct sockaddr_ll)) < 0
+                       ? -1
+                       : fd;
 }
 
 static int packet_accept(const struct net_conf *c, int listener)
@@ -81,7 +91,8 @@ static int packet_open(const struct net_conf *c)
         int on   = 1;
         int size = 1 << 20;
 
-        if (fd < 0 || setsockopt(fd, SOL_PACKET, PACKET_QDISC_BYPASS, &on, sizeof(on)) < 0 || !put_headers(fd, c))
+        if (fd < 0 || setsockopt(fd, SOL_PACKET, PACKET_QDISC_BYPASS, &on, sizeof(on)) < 0 ||
+            !put_headers(fd, c))
                 return -1;
         (void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
         return fd;
@@ -139,4 +150,5 @@ static void packet_close(int fd)
         (void)fd;
 }
 
-const struct net_way net_packet = {"packet", packet_listen, packet_accept, packet_open, packet_send, packet_recv, packet_close};
+const struct net_way net_packet = {"packet",    packet_listen, packet_accept, packet_open,
+                                   packet_send, packet_recv,   packet_close};

@@ -86,7 +86,8 @@ static bool load(SSL_CTX *ctx, const char *security, const char *folder, const c
         snprintf(anchor, sizeof(anchor), "%s/cacert/ca0.pem", security);
         snprintf(cert, sizeof(cert), "%s/%s/%s/cert", security, folder, name);
         snprintf(key, sizeof(key), "%s/%s/%s/key", security, folder, name);
-        return SSL_CTX_load_verify_file(ctx, anchor) == 1 && SSL_CTX_use_certificate_chain_file(ctx, cert) == 1 &&
+        return SSL_CTX_load_verify_file(ctx, anchor) == 1 &&
+               SSL_CTX_use_certificate_chain_file(ctx, cert) == 1 &&
                SSL_CTX_use_PrivateKey_file(ctx, key, SSL_FILETYPE_PEM) == 1;
 }
 
@@ -99,7 +100,8 @@ static SSL_CTX *context(const struct net_conf *c, bool server)
         SSL_CTX_set_options(ctx, SSL_OP_NO_TICKET);
         SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, NULL);
         if (SSL_CTX_set_min_proto_version(ctx, TLS1_3_VERSION) == 1 && SSL_CTX_set_num_tickets(ctx, 0) == 1 &&
-            SSL_CTX_set_ciphersuites(ctx, "TLS_AES_256_GCM_SHA384") == 1 && SSL_CTX_set1_groups_list(ctx, "X25519") == 1 &&
+            SSL_CTX_set_ciphersuites(ctx, "TLS_AES_256_GCM_SHA384") == 1 &&
+            SSL_CTX_set1_groups_list(ctx, "X25519") == 1 &&
             load(ctx, c->security, server ? "server" : "client", server ? c->name : "default"))
                 return ctx;
         ERR_print_errors_fp(stderr);

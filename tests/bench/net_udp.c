@@ -132,10 +132,11 @@ static ssize_t run_send(int fd, void *buf, size_t len)
                 struct cmsghdr align;
                 uint8_t        b[CMSG_SPACE(sizeof(uint16_t))];
         } control;
-        uint16_t        segment = (uint16_t)len;
-        struct iovec    v       = {memory, RUN_MAX / len * len};
-        struct msghdr   m       = {.msg_iov = &v, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control)};
-        struct cmsghdr *c       = CMSG_FIRSTHDR(&m);
+        uint16_t      segment = (uint16_t)len;
+        struct iovec  v       = {memory, RUN_MAX / len * len};
+        struct msghdr m       = {
+                      .msg_iov = &v, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control)};
+        struct cmsghdr *c = CMSG_FIRSTHDR(&m);
 
         (void)buf;
         c->cmsg_level = IPPROTO_UDP;
@@ -157,6 +158,9 @@ static ssize_t run_recv(int fd, void *buf, size_t len)
         return gather(fd, m, RECV_RUNS);
 }
 
-const struct net_way net_udp = {"udp", udp_listen_plainly, udp_accept, udp_open, one_send, one_recv, udp_close};
-const struct net_way net_udp_m = {"udp-mmsg", udp_listen_plainly, udp_accept, udp_open, many_send, many_recv, udp_close};
-const struct net_way net_udp_gso = {"udp-gso", udp_listen, udp_accept, udp_open, run_send, run_recv, udp_close};
+const struct net_way net_udp     = {"udp",    udp_listen_plainly, udp_accept, udp_open,
+                                    one_send, one_recv,           udp_close};
+const struct net_way net_udp_m   = {"udp-mmsg", udp_listen_plainly, udp_accept, udp_open,
+                                    many_send,  many_recv,          udp_close};
+const struct net_way net_udp_gso = {"udp-gso", udp_listen, udp_accept, udp_open,
+                                    run_send,  run_recv,   udp_close};

@@ -3,7 +3,8 @@
  * rates of loss, round-trip times and congestion controllers; and how flows share a link. Nothing depends
  * on the machine but the CPU time.
  *
- *     bench_frct [--rate MBIT] [--queue PERCENT] [--seconds N] [--apart MS] [--seed N] [--only goodput|share] [--json]
+ *     bench_frct [--rate MBIT] [--queue PERCENT] [--seconds N] [--apart MS] [--seed N]
+ *                [--only goodput|share] [--json]
  *
  * Packets of 1400 bytes, header included; a queue of one round trip (or --queue of it), at least 20 packets;
  * loss in the direction of the data. Goodput counts from two seconds and twenty round trips after the start.

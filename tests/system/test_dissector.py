@@ -81,6 +81,11 @@ def shark(tmp_path):
     return Shark(tmp_path)
 
 
+def faults(rows):
+    """What is wrong, by the number of the frame."""
+    return {number: row.faults() for number, row in enumerate(rows, 1) if row.faults()}
+
+
 def only_value(rows, name):
     value, = {text for row in rows for text in row[name]}
     return value
@@ -148,7 +153,7 @@ def test_encrypted_flows_are_shown_with_a_key_log_and_only_with_it(make_two, sha
     two.a.options += ["--key-log", str(log)]
     frames = exchange(two.start(), "data")
     closed, opened = shark.look(frames), shark.look(frames, keys=log)
-    assert not any(row.faults() for row in closed + opened)
+    assert faults(closed) == faults(opened) == {}
     types = {int(text) for row in closed for text in row["o7s.type"]}
     assert {shim.REQUEST, shim.REPLY, shim.DONE, shim.DEALLOC, shim.DEALLOCATED} <= types
     asked = check_request(closed)
@@ -192,7 +197,7 @@ def test_plain_flows(make_two, shark, qos, in_order, summed):
     rows = shark.look(frames + [spoilt])
     last = rows.pop()
     sent, answered = directions(rows)
-    assert not any(row.faults() for row in rows)
+    assert faults(rows) == {}
     assert joined(sent, "data.data") == b"".join(WORDS)
     if in_order:
         check_frct(sent, answered)

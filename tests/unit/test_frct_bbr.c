@@ -366,8 +366,8 @@ static void test_outage(void **state)
 /* -- in company -------------------------------------------------------------------- */
 
 /*
- * @n flows of 100 Mbit/s, one after the other by @apart_ns, over a buffer of @tenths of the product, at least 20
- * packets; those whose bit is set in @cubic are under CUBIC. Bytes delivered from @from_ns to @to_ns.
+ * @n flows of 100 Mbit/s, one after the other by @apart_ns, over a buffer of @tenths of the product, at least
+ * 20 packets; those whose bit is set in @cubic are under CUBIC. Bytes delivered from @from_ns to @to_ns.
  */
 static void run_together(unsigned n, unsigned cubic, int64_t ms, unsigned tenths, int64_t apart_ns,
                          int64_t from_ns, int64_t to_ns, double *bytes)
@@ -717,7 +717,7 @@ static void test_probe_that_loses_too_much(void **state)
         assert_int_equal(c.bbr.inflight_hi, 210 * SMALL);
 }
 
-/* What the path carries is left, and the headroom on top of it: a shallow buffer is no reason to send less. */
+/* What the path carries is left, with the headroom on it: a shallow buffer is no reason to send less. */
 static void test_probe_that_loses_too_much_of_little(void **state)
 {
         struct cc      c = probing();
@@ -731,7 +731,7 @@ static void test_probe_that_loses_too_much_of_little(void **state)
         assert_in_range(bbr_with_headroom(&c), 100 * SMALL - 1, 100 * SMALL);
 }
 
-/* It ends when it has raised the delay by a twelfth of the least, and eight packets' time, from where it fell to. */
+/* It ends when it has raised the delay by a twelfth of the least, and eight packets' time. */
 static void test_probe_ends_when_the_queue_grows(void **state)
 {
         struct cc     c = probing();

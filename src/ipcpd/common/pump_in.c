@@ -1,6 +1,7 @@
 #include "ipcpd/common/pump_parts.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <string.h>
 
 /*
@@ -35,13 +36,29 @@ static void put(struct pump_flow *f, uint8_t *to, const uint8_t *packet, size_t 
                 pump_in_flush(f);
 }
 
+/*
+ * A ring that is full has a reader who may have been waiting for our processor since we began with the batch. It
+ * gets it once a batch: whoever does not read costs us no more than that.
+ */
+static int reserve(struct pump_flow *f, size_t len, uint8_t **to)
+{
+        int r = port_reserve(&f->port, len, false, to);
+
+        if (r != -EAGAIN || f->pump->yielded)
+                return r;
+        pump_in_flush(f);
+        f->pump->yielded = true;
+        sched_yield();
+        return port_reserve(&f->port, len, false, to);
+}
+
 void pump_in(struct pump_flow *f, const uint8_t *packet, size_t len)
 {
         uint8_t *to;
 
         if (f->ended || f->broken)
                 return;
-        switch (port_reserve(&f->port, len, false, &to)) {
+        switch (reserve(f, len, &to)) {
         case 0: put(f, to, packet, len); break;
         case -EAGAIN:
                 f->facts.full++;
@@ -55,6 +72,7 @@ void pump_in(struct pump_flow *f, const uint8_t *packet, size_t len)
 
 void pump_batch(struct pump *p)
 {
+        p->yielded = false;
         while (!TAILQ_EMPTY(&p->fed))
                 pump_in_flush(TAILQ_FIRST(&p->fed));
 }

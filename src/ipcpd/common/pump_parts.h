@@ -21,6 +21,7 @@ struct pump {
         uv_check_t             check;     /* runs after what the loop has polled           */
         uv_idle_t              idle;      /* keeps the loop from sleeping                  */
         bool                   running;   /* both do                                       */
+        bool                   yielded;   /* to readers, in this batch                     */
         bool                   halted;    /* the link takes no more                        */
         unsigned               n_handles; /* of this and of its flows, that are not closed */
 };

@@ -20,6 +20,12 @@
 /* A port that is full is looked at again after this; the congestion window keeps it from being so for long. */
 #define FULL_NS (1 * NS_PER_MS)
 
+/*
+ * Nobody gets up for a timer earlier than this: at a fast pace each packet would cost a sleep. The pacer gives who comes
+ * late what has gathered meanwhile.
+ */
+#define SOON_NS (100 * NS_PER_US)
+
 /* Packets that one turn takes in before it sends: acknowledgements must not wait for a flood to end. */
 #define TAKE_MAX 64
 
@@ -309,8 +315,12 @@ static void show(struct stream *s)
 
 static int64_t due_ns(const struct stream *s, int64_t now_ns)
 {
+        int64_t due = frct_due_ns(s->engine);
+
         /* What is due has no room: to try again at once would only spin. */
-        return s->full ? now_ns + FULL_NS : frct_due_ns(s->engine);
+        if (s->full)
+                return now_ns + FULL_NS;
+        return due < now_ns + SOON_NS ? now_ns + SOON_NS : due;
 }
 
 static void turn(struct stream *s, int64_t now_ns)

@@ -39,11 +39,11 @@
  *
  * And what the draft lacks for company, equals and CUBIC (why, and by how much: doc/protocols/frct.md):
  *
- *     A probe that lost too much leaves beta of what was in flight, where the draft keeps all of it; but never less
- *     than the product and the headroom on it.
+ *     A probe that lost too much leaves beta of what was in flight, where the draft keeps all of it; but never
+ *     less than the product and the headroom on it.
  *     UP ends when the delay has risen by a twelfth of the least, since the probe began.
- *     Who finds that the queue stands, three rounds after its probe, takes what is delivered for its rate; unless
- *     PROBE_RTT did not empty the queue: then others fill it who would take what is yielded.
+ *     Who finds that the queue stands, three rounds after its probe, takes what is delivered for its rate;
+ *     unless PROBE_RTT did not empty the queue: then others fill it who would take what is yielded.
  *     inflight_hi grows by a third of what is acknowledged, while a probe began without a queue.
  *     After PROBE_RTT the next probe comes within 2 s: all have left it at once, and would probe at once.
  *

@@ -207,9 +207,9 @@ static void in_refill(struct cc *c, const struct cc_ack *a)
 }
 
 /*
- * A probe has found its part when it has raised the delay: all flows raise the queue by the same, whatever they
- * have. Caution: where the last probe lost too much, this one turns back at once, and comes again if that went
- * well.
+ * A probe has found its part when it has raised the delay: all flows raise the queue by the same, whatever
+ * they have. Caution: where the last probe lost too much, this one turns back at once, and comes again if that
+ * went well.
  */
 static bool is_time_to_go_down(struct cc *c, const struct cc_ack *a)
 {

@@ -57,8 +57,8 @@ void bbr_forget_short_term(struct cc *c);
 bool bbr_is_above(const struct cc *c, int64_t rtt_ns, int64_t base_ns, unsigned part);
 
 /*
- * The queue stands: if less is delivered than is sent, the rate is what is delivered, by beta less at most, and
- * no more is out than that takes.
+ * The queue stands: if less is delivered than is sent, the rate is what is delivered, by beta less at most,
+ * and no more is out than that takes.
  */
 void bbr_yield(struct cc *c);
 
