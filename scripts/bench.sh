@@ -1,12 +1,14 @@
 #!/bin/sh
 # bench.sh - measures flows on this machine, with a daemon and a local layer of its own:
 #
-#     sh scripts/bench.sh local|oap|frct [--quick] [--json FILE] [--plot FILE.svg] [--only ROW]...
+#     sh scripts/bench.sh local|oap|frct|net [--quick] [--json FILE] [--plot FILE.svg] [--only ROW]...
 #
 #     local    against AF_UNIX sockets                   rows: pingpong, rate, alloc, flows
 #     oap      authenticated flows against TCP+TLS 1.3   rows: p384, x25519, plain, share
 #     frct     flows in order on a bad network (simulated), and between processes against raw ones
 #                                                        rows: goodput, sharing, direct
+#     net      over a cable between two network namespaces, as root, against UDP, packet sockets, TCP and TLS 1.3
+#                                                        rows: udp4, eth-dix, bulk, pingpong, first
 #
 #     --quick  fewer and shorter slices: a look, not a measurement
 #     --json   one JSON line a row goes to FILE; without it they follow the table
@@ -22,7 +24,7 @@ build=${BUILD_DIR:-build}
 
 usage()
 {
-        sed -n '2,17s/^# \{0,1\}//p' scripts/bench.sh >&2
+        sed -n '2,19s/^# \{0,1\}//p' scripts/bench.sh >&2
         exit 2
 }
 
@@ -80,6 +82,7 @@ case $what in
 local) rows='pingpong rate alloc flows' ;;
 oap) rows='p384 x25519 plain share' ;;
 frct) rows='goodput sharing direct' ;;
+net) rows='udp4 eth-dix bulk pingpong first' ;;
 *) usage ;;
 esac
 shift
@@ -312,6 +315,17 @@ measure_frct()
         if wanted direct; then
                 measure_direct
         fi
+}
+
+# It starts its hosts itself; --rr: before all others who use this machine, where that is allowed.
+measure_net()
+{
+        set --
+        for row in $only; do
+                set -- "$@" --only "$row"
+        done
+        [ -z "$slices" ] || set -- "$@" --quick
+        O7S_BUILD=$build "${PYTHON:-/usr/bin/python3}" tests/bench/bench_net.py "$build" --rr --json "$tmp/out/json" "$@"
 }
 
 "measure_$what"

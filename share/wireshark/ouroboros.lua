@@ -56,36 +56,31 @@ proto.prefs.key_log = Pref.string("Key log", "", "A file that irmd --key-log has
 
 -- -- what is common to all kinds
 
--- A packet, without the header of its kind. @tree: of the shim, @where: the addresses of its hosts.
-local function packet(tvb, pinfo, tree, top, where, eid)
-    local words
-    if eid == 0 then
-        words = o7s.control(tvb, pinfo, tree, top, where)
-    else
-        words = o7s.packet(tvb, pinfo, tree, top, where, eid)
-    end
-    pinfo.cols.protocol = "O7S"
-    pinfo.cols.info = eid == 0 and words or ("eid=%d %s"):format(eid, words or "")
-end
-
--- @n bytes of packet from where @c is. What was not captured is looked at as far as it goes, and learned nothing from.
+-- @n bytes of packet from where @c is. @where: the addresses of its hosts. Returns words for the list of packets. What was
+-- not captured is looked at as far as it goes, and learned nothing from.
 local function inner(c, pinfo, top, where, eid, n)
     local there = math.min(n, c:left())
-    if there == 0 then
-        o7s.cut_short(c.tree, "its header")
-        return
-    end
+    if there == 0 then return o7s.cut_short(c.tree, "its header") end
     if there < n then
         c.tree:add_proto_expert_info(o7s.experts.cut)
         o7s.data(c.tvb:range(c.at, there), pinfo, top)
-        return
+        return ("eid=%d not all captured"):format(eid)
     end
-    packet(c.tvb:range(c.at, n):tvb(), pinfo, c.tree, top, where, eid)
+    local tvb = c.tvb:range(c.at, n):tvb()
+    if eid == 0 then return o7s.control(tvb, pinfo, c.tree, top, where) end
+    return ("eid=%d %s"):format(eid, o7s.packet(tvb, pinfo, c.tree, top, where, eid) or "")
+end
+
+-- Other dissectors that were called in between had their own ideas.
+local function say(pinfo, words)
+    pinfo.cols.protocol = "O7S"
+    pinfo.cols.info = words or "malformed"
 end
 
 local function begin(tvb, pinfo, top)
     o7s.is_cut = tvb:len() < tvb:reported_len()
-    pinfo.cols.protocol = "O7S"
+    o7s.flows.part = 0
+    say(pinfo)
     return o7s.cursor(tvb, top:add(proto, tvb:range()))
 end
 
@@ -105,7 +100,7 @@ function dix.dissector(tvb, pinfo, top)
     if length > tvb:reported_len() - 4 then
         o7s.bad(c.tree, "a frame that is shorter than it says")
     else
-        inner(c, pinfo, top, macs(pinfo), eid, length)
+        say(pinfo, inner(c, pinfo, top, macs(pinfo), eid, length))
     end
     return tvb:len()
 end
@@ -141,20 +136,59 @@ function llc.dissector(tvb, pinfo, top)
     local c = begin(tvb, pinfo, top)
     local eid = sap == MANAGEMENT and 0 or sap
     c.tree:add(o7s.fields.eid, eid):set_generated()
-    inner(c, pinfo, top, where, eid, tvb:reported_len())
+    say(pinfo, inner(c, pinfo, top, where, eid, tvb:reported_len()))
     return tvb:len()
 end
 
 -- -- udp
 
+-- Who captures on one of the hosts may see several datagrams as one: the kernel cuts them up late, and puts them together
+-- early (UDP_SEGMENT, UDP_GRO). All have the same length, but for the last, which may be shorter; where they are cut is not
+-- in the capture, so we look for the endpoint id that each begins with. Datagrams for different endpoints are not told apart.
 local udp = Proto("o7s_udp", "Ouroboros over UDP")
+local HEADER = 4
+local MANAGEMENT_BEGINS = "^\0\0\0\0\1[\1-\9][\0\1]\0"
+
+-- Whether the datagrams @bytes can be cut every @size bytes.
+local function can_cut(bytes, size)
+    for at = 1, #bytes, size do
+        local is_one = bytes:sub(1, HEADER) == bytes:sub(at, at + HEADER - 1) and at + HEADER <= #bytes
+        if not is_one or (bytes:find("^\0\0\0\0") and not bytes:find(MANAGEMENT_BEGINS, at)) then return false end
+    end
+    return true
+end
+
+-- The length of each datagram in @bytes but the last.
+local function cut(bytes)
+    local eid, at = bytes:sub(1, HEADER), HEADER + 2
+    while true do
+        at = bytes:find(eid, at, true)
+        if not at then return #bytes end
+        if can_cut(bytes, at - 1) then return at - 1 end
+        at = at + 1
+    end
+end
+
+-- One datagram: bytes of @tvb from @at, of which there were @n.
+local function datagram(tvb, pinfo, top, where, at, n)
+    local there = math.min(n, tvb:len() - at)
+    local c = o7s.cursor(tvb, top:add(proto, tvb:range(at, there)), at, there)
+    local eid = c:number(o7s.fields.eid, HEADER)
+    return c:whole("the header") and inner(c, pinfo, top, where, eid, n - HEADER) or nil
+end
 
 function udp.dissector(tvb, pinfo, top)
     if tvb:len() == 0 then return 0 end
-    local c = begin(tvb, pinfo, top)
-    local eid = c:number(o7s.fields.eid, 4)
+    o7s.is_cut = tvb:len() < tvb:reported_len()
     local where = {src = tostring(pinfo.src) .. ":" .. pinfo.src_port, dst = tostring(pinfo.dst) .. ":" .. pinfo.dst_port}
-    if c:whole("the header") then inner(c, pinfo, top, where, eid, tvb:reported_len() - 4) end
+    local whole, said = tvb:reported_len(), {}
+    local size = cut(tvb:range():bytes():raw())
+    if size == tvb:len() then size = whole end
+    for at = 0, tvb:len() - 1, size do
+        o7s.flows.part = at / size
+        said[#said + 1] = datagram(tvb, pinfo, top, where, at, math.min(size, whole - at))
+    end
+    say(pinfo, said[1] and table.concat(said, " | "))
     return tvb:len()
 end
 

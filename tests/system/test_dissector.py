@@ -99,9 +99,13 @@ def joined(rows, name):
     return bytes.fromhex("".join(text for row in rows for text in row[name]).replace(":", ""))
 
 
+def numbers_in(rows, name):
+    return [int(text) for row in rows for text in row[name]]
+
+
 def directions(rows):
     """The packets with data of the client, of the server."""
-    return [[row for row in rows if row["o7s.flow"] == [way]] for way in ("client to server", "server to client")]
+    return [[row for row in rows if set(row["o7s.flow"]) == {way}] for way in ("client to server", "server to client")]
 
 
 def exchange(two, qos):
@@ -127,6 +131,23 @@ def in_order(kind, frames):
     return sorted(frames, key=comes_later)
 
 
+def put_together(frames):
+    """IPv4 datagrams of one direction that follow each other, all as large as the first or the last one smaller, as one."""
+    def same(a, b):
+        return a[23:24] == b"\x11" and a[26:38] == b[26:38] and a[42:46] == b[42:46]
+    out, full, length = [], True, 0
+    for frame in frames:
+        if out and not full and same(out[-1], frame) and len(frame) <= length:
+            data = out[-1][42:] + frame[42:]
+            head = bytearray(out[-1][:42])
+            struct.pack_into(">H", head, 16, 28 + len(data))
+            struct.pack_into(">HH", head, 38, 8 + len(data), 0)
+            out[-1], full = bytes(head) + data, len(frame) < length
+        else:
+            out, full, length = [*out, frame], False, len(frame)
+    return out
+
+
 # -- flows of every kind
 
 
@@ -142,7 +163,7 @@ def check_frct(sent, answered):
     """Packets of FRCT with what exchange() says."""
     assert joined(sent, "o7s_frct.payload") == b"".join(WORDS)
     assert joined(answered, "o7s_frct.payload") == b"answer"
-    numbers = [int(row["o7s_frct.seq"][0]) for row in sent if row["o7s_frct.seq"]]
+    numbers = numbers_in(sent, "o7s_frct.seq")
     assert numbers == [(numbers[0] + i) % (1 << 32) for i in range(len(numbers))]
 
 
@@ -164,11 +185,18 @@ def test_encrypted_flows_are_shown_with_a_key_log_and_only_with_it(make_two, sha
     assert is_true(records, "o7s.flow.in_order") and only_value(records, "o7s_record.epoch") == "0"
     assert only_value(records, "o7s.flow.oap_id") == only_value([asked], "o7s_oap.id").replace(":", "")
     assert not joined(records, "o7s_record.content") and not joined(records, "o7s_frct.flags")
-    assert [int(row["o7s_record.counter"][0]) for row in sent] == list(range(len(sent)))
+    numbers = numbers_in(sent, "o7s_record.counter")
+    assert numbers == list(range(len(numbers)))
 
     sent, answered = directions(opened)
     assert is_true(sent + answered, "o7s_record.opened") and len(sent + answered) == len(records)
     check_frct(sent, answered)
+    if kind == "udp4":
+        together = put_together(frames)
+        assert len(together) < len(frames)
+        rows = shark.look(together, keys=log)
+        assert faults(rows) == {}
+        check_frct(*directions(rows))
     if kind == "eth-dix":  # looked at twice, and the second time out of what was kept
         assert shark.look(frames, "-2", keys=log) == opened
 
@@ -209,10 +237,11 @@ def test_plain_flows(make_two, shark, qos, in_order, summed):
 
 
 def test_messages_in_pieces(large, shark):
-    two = large("eth-dix")
+    two = large("udp4")
     with two.capture() as capture:
         two.works()
-    rows = shark.look([frame for _, _, frame in capture.frames])
+    frames = [frame for _, _, frame in capture.frames]
+    rows = shark.look(frames)
     assert not any(row["o7s.malformed"] or row["o7s.short"] or row["_ws.malformed"] for row in rows)
     pieces = [row for row in rows if row.is_control(shim.REQUEST)]
     assert len({int(row["o7s.index"][0]) for row in pieces}) == int(only_value(pieces, "o7s.count")) > 10
@@ -221,6 +250,11 @@ def test_messages_in_pieces(large, shark):
     assert {"alice", "Lower", "Upper"} <= set(asked["x509sat.uTF8String"])
     answered, = [row for row in rows if row.is_control(shim.REPLY) and row["o7s.message"]]
     assert answered["o7s.code"] == ["0"] and len(joined([answered], "o7s_oap.sealed")) > 16000
+    together = put_together(frames)
+    assert len(together) < len(frames)
+    again = shark.look(together)
+    assert joined(again, "o7s_oap.signature") == joined(rows, "o7s_oap.signature")
+    assert sorted(numbers_in(again, "o7s.index")) == sorted(numbers_in(rows, "o7s.index"))
 
 
 def test_a_reply_may_be_seen_before_its_request(make_two, shark):

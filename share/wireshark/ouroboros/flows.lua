@@ -1,6 +1,8 @@
 -- What earlier packets said: exchanges of management messages, the pieces that were collected, the flows that came of
 -- them. Everything is learned when a packet is looked at for the first time, and what was found for it is kept by its
 -- number: Wireshark looks at packets again, in any order.
+local PARTS_MAX = 65536 -- packets in a frame
+
 return function(o7s)
     local flows = {}
     local exchanges, ends, frames
@@ -10,12 +12,16 @@ return function(o7s)
     end
     flows.forget()
 
+    -- Which one of several packets in one frame is looked at.
+    flows.part = 0
+
     -- What is kept of the packet that is looked at.
     function flows.frame(pinfo)
-        local frame = frames[pinfo.number]
+        local key = pinfo.number * PARTS_MAX + flows.part
+        local frame = frames[key]
         if not frame then
             frame = {}
-            frames[pinfo.number] = frame
+            frames[key] = frame
         end
         return frame
     end
