@@ -114,7 +114,7 @@ static ssize_t packet_send(int fd, void *buf, size_t len)
         return n < 0 ? 0 : n * (ssize_t)len;
 }
 
-/* Looks at each frame's length, and at its first byte. */
+/* Looks at each frame's length, and at its first byte, which is one of an address that the socket was given: not broadcast. */
 static size_t read_block(const struct tpacket_block_desc *b, size_t size)
 {
         const uint8_t *p   = (const uint8_t *)b + b->hdr.bh1.offset_to_first_pkt;
@@ -123,7 +123,7 @@ static size_t read_block(const struct tpacket_block_desc *b, size_t size)
         for (uint32_t i = 0; i < b->hdr.bh1.num_pkts; i++) {
                 const struct tpacket3_hdr *h = (const void *)p;
 
-                sum += h->tp_snaplen >= HEADER && p[h->tp_mac] == p[h->tp_mac] ? size : 0;
+                sum += h->tp_snaplen >= HEADER && p[h->tp_mac] != 0xff ? size : 0;
                 p += h->tp_next_offset;
         }
         return sum;
