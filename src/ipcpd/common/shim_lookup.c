@@ -50,8 +50,11 @@ void shim_lookups_destroy(struct shim_lookups *ls)
 
         if (ls == NULL)
                 return;
-        HASH_ITER (by_hash, ls->by_hash, l, next) {
-                take_out(ls, l);
+        l = ls->by_hash;
+        HASH_CLEAR(by_number, ls->by_number);
+        HASH_CLEAR(by_hash, ls->by_hash);
+        for (; l != NULL; l = next) { /* the tables have gone, the chain is still there */
+                next = l->by_hash.next;
                 while (shim_lookup_end(l, &who))
                         ;
         }
