@@ -111,7 +111,8 @@ class Hosts:
         for host in (self.a, self.b):
             tree = security.Tree(host)
             if policy is None:
-                tree.root = tree.folder(host.directory / "tls")
+                tree.root = host.directory / "tls"
+                tree.folder(tree.root)
             else:
                 tree.policy(policy + "authentication = mutual\n")
             tree.anchors(pki.root)

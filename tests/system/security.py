@@ -24,7 +24,7 @@ class Tree:
     def folder(self, path):
         path.mkdir(parents=True, exist_ok=True)
         for each in (path, *path.parents):
-            if each == self.root.parent:
+            if not each.is_relative_to(self.root):  # what lies around it is not ours to give away
                 break
             self.own(each)
         return path
