@@ -9,13 +9,13 @@
  *     NEW        ask      -> LOOKING    the layers are asked which of them can reach the name
  *                         -> PREPARING  the request is being signed
  *                         -> ASKED      it needs no work
- *     LOOKING    ready    -> PREPARING or ASKED
+ *     LOOKING    ready    -> PREPARING or ASKED, or REFUSED: no layer can
  *     PREPARING  ready    -> ASKED
  *     ASKED      answer   -> CHECKING   the response is being verified
  *                         -> OPEN       it needs no work
  *     CHECKING   ready    -> OPEN
- *     LOOKING, PREPARING, ASKED
- *                refuse   -> REFUSED, or on with the next layer that has the name
+ *     PREPARING, ASKED
+ *                refuse   -> REFUSED, or on with the next layer that has the name, or LOOKING for one
  *     CHECKING   refuse   -> REFUSED
  *
  *     server's end

@@ -169,21 +169,25 @@ static enum flow_state ask_again(struct flow *f)
         return go_by(f, f->ipcp);
 }
 
-/*
- * What a layer could not do, the next one may; what a server refused is final. A layer that has gone, or got no answer,
- * may have delivered first data, which must not be delivered twice.
- */
+/* The layer has gone, or nobody answers there: somebody may have heard the request all the same. */
+static enum flow_state client_unheard(struct flow *f, const struct cause *c)
+{
+        if (f->data_len > 0 && c->result == -EHOSTUNREACH)
+                return give_up(f, -ETIMEDOUT, "nobody answers; the first data may have arrived all the same");
+        if (f->data_len > 0) /* which must not be delivered twice */
+                return give_up(f, c->result, c->why);
+        return c->result == -EHOSTUNREACH && !f->asked_again ? ask_again(f) : try_on(f, c);
+}
+
+/* What a layer could not do, the next one may; what a server refused is final. */
 enum flow_state client_refused(struct flow *f, const struct cause *c)
 {
-        bool delivered = f->data_len > 0 && (c->result == -EIPCP || c->result == -EHOSTUNREACH);
-
-        if (delivered && c->result == -EHOSTUNREACH)
-                return give_up(f, -ETIMEDOUT, "nobody answers; the first data may have arrived all the same");
-        if (c->result == -EHOSTUNREACH && !f->asked_again)
-                return ask_again(f);
-        if (!delivered && (c->result == -ENAME || c->result == -EIPCP || c->result == -EHOSTUNREACH))
-                return try_on(f, c);
-        return give_up(f, c->result, c->why);
+        switch (c->result) {
+        case -ENAME: return try_on(f, c);
+        case -EIPCP:
+        case -EHOSTUNREACH: return client_unheard(f, c);
+        default: return give_up(f, c->result, c->why);
+        }
 }
 
 enum flow_state client_prepare_refused(struct flow *f, const struct cause *c)

@@ -6,7 +6,6 @@
 #include <ouroboros/errno.h>
 
 #include "base/clock.h"
-#include "base/log.h"
 #include "ipcp.h"
 #include "ipcp.pb-c.h"
 #include "name.h"
