@@ -14,7 +14,7 @@ FLOORS = {
     "src/lib/base": 1, "src/lib/wire": 1, "src/lib/pb": 1,
     "src/lib/shm": 2, "src/lib/crypt": 2, "src/lib/frct": 2,
     "src/lib/ctl": 3, "src/lib/loop": 3,
-    "src/lib/dev": 4, "src/lib/irm": 4, "src/ipcpd/common": 4, "src/irmd/oap": 4,
+    "src/lib/dev": 4, "src/lib/irm": 4, "src/ipcpd/common": 4, "src/ipcpd/transport": 4, "src/ipcpd/shim": 4, "src/irmd/oap": 4,
     "src/irmd": 5, "src/ipcpd/local": 5, "src/ipcpd/eth": 5, "src/ipcpd/udp": 5,
     "src/tools/irm": 5, "src/tools/oping": 5, "src/tools/oecho": 5, "src/tools/operf": 5,
     "src/tools/common": 5,

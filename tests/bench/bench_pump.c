@@ -1,5 +1,5 @@
 /*
- * bench_pump.c - what the pump of a shim (ipcpd/common/pump.h) costs by itself: an application in a process
+ * bench_pump.c - what the pump of a shim (ipcpd/shim/pump.h) costs by itself: an application in a process
  * of its own at one end of a port, and a link that copies packets out, as a kernel would, or makes them up.
  *
  *     out         the application writes as fast as it can
@@ -18,7 +18,7 @@
 #include <uv.h>
 
 #include "base/clock.h"
-#include "ipcpd/common/pump.h"
+#include "ipcpd/shim/pump.h"
 #include "shm/bell.h"
 #include "shm/port.h"
 

@@ -12,7 +12,7 @@
 #include <sanitizer/allocator_interface.h>
 
 #include "base/clock.h"
-#include "ipcpd/common/transport.h"
+#include "ipcpd/transport/transport.h"
 #include "wire/shim.h"
 
 #include "input.h"

@@ -6,8 +6,8 @@
 
 #include "base/clock.h"
 #include "base/deadline.h"
-#include "ipcpd/common/transport.h"
-#include "ipcpd/common/transport_quota.h"
+#include "ipcpd/transport/transport.h"
+#include "ipcpd/transport/quota.h"
 #include "random.h"
 #include "wire/shim.h"
 

@@ -11,8 +11,8 @@
 #include <cmocka.h>
 
 #include "base/fd.h"
-#include "ipcpd/common/shim.h"
-#include "ipcpd/common/shim_layer.h"
+#include "ipcpd/shim/shim.h"
+#include "ipcpd/shim/layer.h"
 #include "shm/bell.h"
 
 /* -- irmd ------------------------------------------------------------------ */

@@ -12,7 +12,7 @@
 #include <uv.h>
 
 #include "base/clock.h"
-#include "ipcpd/common/link.h"
+#include "ipcpd/shim/link.h"
 #include "ipcpd/common/ops.h"
 #include "shm/port.h"
 

@@ -18,7 +18,7 @@
 
 #include "base/clock.h"
 #include "base/fd.h"
-#include "ipcpd/common/pump.h"
+#include "ipcpd/shim/pump.h"
 #include "shm/bell.h"
 #include "shm/port.h"
 

@@ -15,7 +15,7 @@
 
 #include "base/fd.h"
 #include "base/log.h"
-#include "ipcpd/common/shim_layer.h"
+#include "ipcpd/shim/layer.h"
 
 #include "shim_world.h"
 

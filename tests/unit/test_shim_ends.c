@@ -10,7 +10,7 @@
 #include <ouroboros/errno.h>
 
 #include "base/log.h"
-#include "ipcpd/common/shim_layer.h"
+#include "ipcpd/shim/layer.h"
 #include "shm/bell.h"
 
 #include "shim_world.h"

@@ -1,4 +1,4 @@
-/* test_shim_flows.c - how the flows of a shim are found (shim_flows.h), and their endpoint ids. */
+/* test_shim_flows.c - how the flows of a shim are found (flows.h), and their endpoint ids. */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "ipcpd/common/shim_flows.h"
+#include "ipcpd/shim/flows.h"
 
 static struct link_addr addr(uint8_t n)
 {

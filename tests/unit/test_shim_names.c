@@ -1,4 +1,4 @@
-/* test_shim_names.c - names registered here and found elsewhere (shim_names.h), look-ups (shim_lookup.h). */
+/* test_shim_names.c - names registered here and found elsewhere (names.h), look-ups (lookup.h). */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -10,8 +10,8 @@
 
 #include <ouroboros/errno.h>
 
-#include "ipcpd/common/shim_lookup.h"
-#include "ipcpd/common/shim_names.h"
+#include "ipcpd/shim/lookup.h"
+#include "ipcpd/shim/names.h"
 
 #define LEN 32u
 

@@ -11,7 +11,7 @@
 
 #include <cmocka.h>
 
-#include "ipcpd/common/transport_quota.h"
+#include "ipcpd/transport/quota.h"
 #include "transport_rig.h"
 
 #define ID UINT64_C(0x1234)

@@ -12,7 +12,7 @@
 #include <cmocka.h>
 
 #include "base/clock.h"
-#include "ipcpd/common/transport.h"
+#include "ipcpd/transport/transport.h"
 #include "random.h"
 #include "wire/shim.h"
 

@@ -11,10 +11,10 @@
 
 #include <cmocka.h>
 
-#include "ipcpd/common/transport_memory.h"
-#include "ipcpd/common/transport_message.h"
-#include "ipcpd/common/transport_quota.h"
-#include "ipcpd/common/transport_token.h"
+#include "ipcpd/transport/memory.h"
+#include "ipcpd/transport/message.h"
+#include "ipcpd/transport/quota.h"
+#include "ipcpd/transport/token.h"
 #include "random.h"
 
 static struct table_secret secret;

@@ -6,7 +6,7 @@
 #define UNIT_TRANSPORT_RIG_H
 
 #include "base/clock.h"
-#include "ipcpd/common/transport.h"
+#include "ipcpd/transport/transport.h"
 #include "wire/shim.h"
 
 #define RIG_PACKETS  512u

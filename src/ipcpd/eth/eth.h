@@ -1,5 +1,5 @@
 /*
- * eth.h - links on an Ethernet interface, with DIX or with LLC frames (common/link.h, doc/protocols/shim.md).
+ * eth.h - links on an Ethernet interface, with DIX or with LLC frames (shim/link.h, doc/protocols/shim.md).
  *
  * Opening one takes CAP_NET_RAW, and then gives up all capabilities of the calling thread: the interface
  * may go down, change, or go and come back without a need for any.
@@ -9,7 +9,7 @@
 
 #include <stdint.h>
 
-#include "ipcpd/common/link.h"
+#include "ipcpd/shim/link.h"
 
 extern const struct link_ops eth_dix_link, eth_llc_link;
 

@@ -1,4 +1,4 @@
-#include "ipcpd/common/shim.h"
+#include "ipcpd/shim/shim.h"
 #include "ipcpd/eth/eth.h"
 
 int main(int argc, char *argv[])

@@ -13,7 +13,7 @@
 #ifndef O7S_IPCPD_UDP_UDP_H
 #define O7S_IPCPD_UDP_UDP_H
 
-#include "ipcpd/common/link.h"
+#include "ipcpd/shim/link.h"
 
 extern const struct link_ops udp4_link, udp6_link;
 

@@ -5,7 +5,7 @@
 #ifndef O7S_IPCPD_UDP_UDP_DIR_H
 #define O7S_IPCPD_UDP_UDP_DIR_H
 
-#include "ipcpd/common/link.h"
+#include "ipcpd/shim/link.h"
 #include "ipcpd/udp/udp_conf.h"
 
 struct udp_dir;

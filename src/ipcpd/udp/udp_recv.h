@@ -10,7 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "ipcpd/common/link.h"
+#include "ipcpd/shim/link.h"
 #include "ipcpd/udp/udp_socket.h"
 
 struct udp_recv;
