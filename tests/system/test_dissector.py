@@ -16,6 +16,7 @@ import shim
 from net import KINDS
 
 pytest_plugins = ["net_fixtures"]
+pytestmark = pytest.mark.bare  # what is tested is no program of ours
 
 SOURCE = Path(__file__).resolve().parents[2]
 DISSECTOR = SOURCE / "share/wireshark/ouroboros.lua"
