@@ -47,7 +47,8 @@ bool oap_id_get(const uint8_t *msg, size_t len, uint8_t id[OAP_ID])
 bool oap_header_get(const uint8_t *msg, size_t len, enum oap_type type, struct oap_header *h,
                     struct span *kex, struct span *body)
 {
-        struct rd   r       = {msg, msg + len, len < OAP_HDR || len > OAP_MESSAGE_MAX};
+        bool        fits    = len >= OAP_HDR && len <= OAP_MESSAGE_MAX;
+        struct rd   r       = {msg, fits ? msg + len : msg, !fits}; /* nothing at all is NULL */
         bool        version = rd_be(&r, 1) == VERSION;
         bool        typed   = rd_be(&r, 1) == (uint64_t)type;
         unsigned    suite   = (unsigned)rd_be(&r, 1);
